@@ -1,0 +1,586 @@
+#include "core/engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { DEFAULT_CHUNK = 1024 };
+
+/* Device memory of a run; sized for n_tokens. */
+struct buffers {
+    int64_t n_tokens;
+    int32_t *ids, *pos;  /* i32 [n] */
+    float *turns;        /* f32 [n, e/2, 2]: cosines and sines of pos */
+    float *x;            /* f32 [n, n_embd]: the residual stream */
+    void *qkv;           /* dtype [n, (n_head + 2 n_kv) e] */
+    void *attended;      /* dtype [n, n_head e] */
+    float *lse;          /* f32 [n_head, n] */
+    void *normed;        /* dtype [chunk, n_embd] */
+    void *gate_up;       /* dtype [chunk, 2 n_ff] */
+    void *hidden;        /* dtype [chunk, n_ff] */
+    void *raw_keys;      /* dtype [n, n_kv e]: keys before rotation; only where a session stores them */
+    void *scratch;       /* of the attention operations */
+    int64_t scratch_bytes;
+};
+
+struct kvl_engine {
+    const struct kvl_model *model;
+    struct kvl_ctx *ctx;
+    int64_t chunk;
+    struct buffers b;
+    int32_t *token; /* device i32 [1] */
+};
+
+/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+
+static int64_t row_elements(const struct kvl_shape *s)
+{
+    return (s->n_head + 2 * s->n_kv) * s->head_size;
+}
+
+static struct kvl_heads part_of(const struct kvl_engine *engine, const void *qkv, int64_t n, int64_t first_head, int64_t n_heads)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    size_t offset = (size_t)(first_head * s->head_size) * kvl_dtype_size(engine->model->dtype);
+    return (struct kvl_heads){(char *)(uintptr_t)qkv + offset, engine->model->dtype, n, n_heads, s->head_size, row_elements(s),
+                              s->head_size};
+}
+
+static struct kvl_attend attend_op(const struct kvl_engine *engine, int64_t layer, int64_t n)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    const struct buffers *b = &engine->b;
+    return (struct kvl_attend){
+        .q = part_of(engine, b->qkv, n, 0, s->n_head),
+        .k = part_of(engine, b->qkv, n, s->n_head, s->n_kv),
+        .v = part_of(engine, b->qkv, n, s->n_head + s->n_kv, s->n_kv),
+        .pos = b->pos,
+        .window = s->window[layer],
+        .scale = 1.0f / sqrtf((float)s->head_size),
+        .out = b->attended,
+        .lse = b->lse,
+        .scratch = b->scratch,
+    };
+}
+
+/* One row per buffer: where its pointer goes and how many bytes it has for n tokens. */
+struct buffer_row {
+    void **where;
+    int64_t bytes;
+};
+enum { N_BUFFERS = 11 };
+
+static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row rows[N_BUFFERS])
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    struct buffers *b = &engine->b;
+    int64_t size = (int64_t)kvl_dtype_size(engine->model->dtype);
+    int64_t chunk = n < engine->chunk ? n : engine->chunk;
+    struct kvl_attend attend = attend_op(engine, 0, n);
+    int64_t scratch = engine->ctx->be->attend_scratch(engine->ctx, &attend);
+    struct kvl_attend_cache decode = {.q = part_of(engine, NULL, 1, 0, s->n_head), .n_stored = s->n_kv, .n_bound = n};
+    int64_t decode_scratch = engine->ctx->be->attend_cache_scratch(engine->ctx, &decode);
+    b->scratch_bytes = scratch > decode_scratch ? scratch : decode_scratch;
+    const struct buffer_row all[N_BUFFERS] = {
+        {(void **)&b->ids, n * 4},
+        {(void **)&b->pos, n * 4},
+        {(void **)&b->turns, n * s->head_size * 4},
+        {(void **)&b->x, n * s->n_embd * 4},
+        {&b->qkv, n * row_elements(s) * size},
+        {&b->attended, n * s->n_head * s->head_size * size},
+        {(void **)&b->lse, n * s->n_head * 4},
+        {&b->normed, chunk * s->n_embd * size},
+        {&b->gate_up, chunk * 2 * s->n_ff * size},
+        {&b->hidden, chunk * s->n_ff * size},
+        {&b->scratch, b->scratch_bytes},
+    };
+    memcpy(rows, all, sizeof all);
+}
+
+static void release(struct kvl_engine *engine)
+{
+    struct buffers *b = &engine->b;
+    void *all[] = {b->ids, b->pos, b->turns, b->x, b->qkv, b->attended, b->lse, b->normed, b->gate_up, b->hidden, b->raw_keys,
+                   b->scratch};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        engine->ctx->be->free(engine->ctx, all[i]);
+    *b = (struct buffers){0};
+}
+
+/* Makes room for exactly n tokens, so that peak memory is that of the run at hand. */
+static enum kvl_status reserve(struct kvl_engine *engine, int64_t n)
+{
+    if (engine->b.n_tokens == n)
+        return KVL_OK;
+    release(engine);
+    struct buffer_row rows[N_BUFFERS];
+    list_buffers(engine, n, rows);
+    for (int i = 0; i < N_BUFFERS; i++) {
+        enum kvl_status status = engine->ctx->be->alloc(engine->ctx, rows[i].bytes, rows[i].where);
+        if (status != KVL_OK) {
+            release(engine);
+            return kvl_fail_prefix(status, "workspace for %lld tokens", (long long)n);
+        }
+    }
+    engine->b.n_tokens = n;
+    return KVL_OK;
+}
+
+int64_t kvl_engine_workspace(const struct kvl_engine *engine, int64_t n)
+{
+    struct kvl_engine aside = *engine;
+    struct buffer_row rows[N_BUFFERS];
+    list_buffers(&aside, n, rows);
+    int64_t sum = 0;
+    for (int i = 0; i < N_BUFFERS; i++)
+        sum += rows[i].bytes;
+    return sum;
+}
+
+enum kvl_status kvl_engine_init(struct kvl_engine **out, const struct kvl_model *model, int64_t chunk)
+{
+    *out = NULL;
+    KVL_REQUIRE(chunk >= 0, "chunk of %lld tokens: give a positive number, or 0 for the default", (long long)chunk);
+    struct kvl_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for the engine");
+    engine->model = model;
+    engine->ctx = model->ctx;
+    engine->chunk = chunk > 0 ? chunk : DEFAULT_CHUNK;
+    void *token;
+    enum kvl_status status = engine->ctx->be->alloc(engine->ctx, sizeof *engine->token, &token);
+    if (status != KVL_OK) {
+        free(engine);
+        return status;
+    }
+    engine->token = token;
+    *out = engine;
+    return KVL_OK;
+}
+
+void kvl_engine_free(struct kvl_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    release(engine);
+    engine->ctx->be->free(engine->ctx, engine->token);
+    free(engine);
+}
+
+/* ---- the layers ------------------------------------------------------------------------------------------------------ */
+
+/* q, k, v = heads(norm(x)), rotated; keys also unrotated where a session wants them. */
+static enum kvl_status project(struct kvl_engine *engine, const struct kvl_layer *layer, int64_t n)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    const struct kvl_backend *be = engine->ctx->be;
+    struct buffers *b = &engine->b;
+    enum kvl_dtype dtype = engine->model->dtype;
+    for (int64_t i = 0; i < n; i += engine->chunk) {
+        int64_t m = n - i < engine->chunk ? n - i : engine->chunk;
+        char *out = (char *)b->qkv + (size_t)(i * row_elements(s)) * kvl_dtype_size(dtype);
+        KVL_TRY(be->norm(engine->ctx, &(struct kvl_norm){b->x + i * s->n_embd, layer->attention_norm, b->normed, dtype, m,
+                                                         s->n_embd, s->norm_eps}));
+        KVL_TRY(be->linear(engine->ctx, &(struct kvl_linear){b->normed, layer->qkv, out, dtype, m, false}));
+    }
+    struct kvl_heads k = part_of(engine, b->qkv, n, s->n_head, s->n_kv);
+    if (b->raw_keys != NULL)
+        KVL_TRY(be->gather_heads(engine->ctx, &(struct kvl_gather_heads){k, NULL, 1, n, b->raw_keys, s->n_kv, n}));
+    struct kvl_heads q_and_k = part_of(engine, b->qkv, n, 0, s->n_head + s->n_kv);
+    return be->rotate(engine->ctx, &(struct kvl_rotate){q_and_k, b->turns, false});
+}
+
+/* x += o.Wo;  x += mlp(norm(x)) */
+static enum kvl_status finish_layer(struct kvl_engine *engine, const struct kvl_layer *layer, int64_t n)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    const struct kvl_backend *be = engine->ctx->be;
+    struct buffers *b = &engine->b;
+    enum kvl_dtype dtype = engine->model->dtype;
+    for (int64_t i = 0; i < n; i += engine->chunk) {
+        int64_t m = n - i < engine->chunk ? n - i : engine->chunk;
+        float *x = b->x + i * s->n_embd;
+        const char *o = (const char *)b->attended + (size_t)(i * s->n_head * s->head_size) * kvl_dtype_size(dtype);
+        KVL_TRY(be->linear(engine->ctx, &(struct kvl_linear){o, layer->out, x, KVL_F32, m, true}));
+        KVL_TRY(be->norm(engine->ctx,
+                         &(struct kvl_norm){x, layer->mlp_norm, b->normed, dtype, m, s->n_embd, s->norm_eps}));
+        KVL_TRY(be->linear(engine->ctx, &(struct kvl_linear){b->normed, layer->gate_up, b->gate_up, dtype, m, false}));
+        KVL_TRY(be->swiglu(engine->ctx, &(struct kvl_swiglu){b->gate_up, b->hidden, dtype, m, s->n_ff}));
+        KVL_TRY(be->linear(engine->ctx, &(struct kvl_linear){b->hidden, layer->down, x, KVL_F32, m, true}));
+    }
+    return KVL_OK;
+}
+
+/* logits = head(norm(row)) */
+static enum kvl_status read_out(struct kvl_engine *engine, int64_t row, float *logits)
+{
+    const struct kvl_model *model = engine->model;
+    const struct kvl_backend *be = engine->ctx->be;
+    int64_t n_embd = model->shape.n_embd;
+    KVL_TRY(be->norm(engine->ctx, &(struct kvl_norm){engine->b.x + row * n_embd, model->norm, engine->b.normed, model->dtype, 1,
+                                                     n_embd, model->shape.norm_eps}));
+    return be->linear(engine->ctx, &(struct kvl_linear){engine->b.normed, model->head, logits, KVL_F32, 1, false});
+}
+
+static struct kvl_view view_of(const struct kvl_session *session, int64_t layer)
+{
+    const struct kvl_shape *s = &session->engine->model->shape;
+    return (struct kvl_view){.ctx = session->engine->ctx, .shape = s, .plan = &session->plan, .layer = layer,
+                             .window = s->window[layer], .scale = 1.0f / sqrtf((float)s->head_size), .step = -1};
+}
+
+/* Copies an index list to the host as prompt positions: idx[i] names a token whose position is pos[idx[i]]. */
+static enum kvl_status note(struct kvl_ctx *ctx, const int32_t *idx, int64_t n_idx, const int32_t *pos, int64_t n,
+                            int32_t **out)
+{
+    free(*out);
+    *out = NULL;
+    if (idx == NULL)
+        return KVL_OK;
+    enum kvl_status status;
+    int32_t *chosen = malloc((size_t)n_idx * sizeof *chosen), *all = malloc((size_t)n * sizeof *all);
+    KVL_TRY_OUT(chosen != NULL && all != NULL ? KVL_OK
+                                              : kvl_fail(KVL_E_OOM, "no memory for a trace of %lld tokens", (long long)n));
+    KVL_TRY_OUT(ctx->be->download(ctx, chosen, idx, n_idx * (int64_t)sizeof *chosen));
+    KVL_TRY_OUT(ctx->be->download(ctx, all, pos, n * (int64_t)sizeof *all));
+    for (int64_t i = 0; i < n_idx; i++)
+        chosen[i] = all[chosen[i]];
+    *out = chosen;
+    chosen = NULL;
+out:
+    free(chosen);
+    free(all);
+    return status;
+}
+
+/* Notes what a layer sent on and what a restart begins with. */
+static enum kvl_status trace(struct kvl_session *session, int64_t layer, const struct kvl_verdict *verdict, const int32_t *pos,
+                             int64_t n)
+{
+    struct kvl_ctx *ctx = session->engine->ctx;
+    if (verdict->restart != NULL)
+        KVL_TRY(note(ctx, verdict->restart, session->plan.n_restart, pos, n, &session->restart));
+    return note(ctx, verdict->forward, verdict->n_forward, pos, n, &session->forward[layer]);
+}
+
+/* Asks every session's policy about one layer and stores what it keeps. */
+static enum kvl_status select_entries(struct kvl_engine *engine, const struct kvl_prefill *prefill,
+                                      struct kvl_session *const *sessions, int n_sessions, int64_t layer, int64_t pass,
+                                      int64_t n, struct kvl_verdict *verdict)
+{
+    const struct kvl_backend *be = engine->ctx->be;
+    struct kvl_attend op = attend_op(engine, layer, n);
+    for (int i = 0; i < n_sessions; i++) {
+        struct kvl_session *session = sessions[i];
+        struct kvl_view view = view_of(session, layer);
+        view.pass = pass;
+        view.n = n;
+        view.pos = engine->b.pos;
+        view.q = op.q;
+        view.k = op.k;
+        view.lse = engine->b.lse;
+        *verdict = (struct kvl_verdict){0};
+        if (prefill->time_selection)
+            KVL_TRY(be->mark(engine->ctx, 0));
+        KVL_TRY(session->policy->after_attention(session->policy->self, &view, verdict));
+        if (session->trace)
+            KVL_TRY(trace(session, layer, verdict, engine->b.pos, n));
+        struct kvl_heads raw = {engine->b.raw_keys, op.k.dtype, n, op.k.n_heads, op.k.head_size, op.k.head_size,
+                                n * op.k.head_size};
+        bool filling = pass == (session->plan.restart_layer >= 0);
+        if (filling)
+            KVL_TRY(kvl_kv_cache_store(&session->cache, layer, session->plan.cache_positions ? &raw : &op.k, &op.v,
+                                       engine->b.pos, session->plan.n_lists, verdict));
+        if (prefill->time_selection) {
+            int64_t ns;
+            KVL_TRY(be->mark(engine->ctx, 1));
+            KVL_TRY(be->elapsed(engine->ctx, 0, 1, &ns));
+            session->selection_ns += ns;
+        }
+    }
+    return KVL_OK;
+}
+
+/* Positions 0..n-1 for the n tokens in b.ids, embedded. */
+static enum kvl_status begin_pass(struct kvl_engine *engine, int64_t n)
+{
+    const struct kvl_model *model = engine->model;
+    const struct kvl_backend *be = engine->ctx->be;
+    struct buffers *b = &engine->b;
+    KVL_TRY(be->range(engine->ctx, &(struct kvl_range){b->pos, 1, n, 0, n, 0}));
+    KVL_TRY(be->embed(engine->ctx,
+                      &(struct kvl_embed){b->ids, model->embedding, model->dtype, b->x, n, model->shape.n_embd}));
+    return be->rotate_table(engine->ctx,
+                            &(struct kvl_rotate_table){b->pos, model->inv_freq, b->turns, n, model->shape.head_size / 2});
+}
+
+/* The tokens that go on: gathers x, pos and what follows from pos. Lists ascend, so this works in place. */
+static enum kvl_status go_on(struct kvl_engine *engine, const struct kvl_verdict *verdict, int64_t *n)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    const struct kvl_backend *be = engine->ctx->be;
+    struct buffers *b = &engine->b;
+    *n = verdict->n_forward;
+    KVL_TRY(be->gather(engine->ctx, &(struct kvl_gather){b->x, verdict->forward, b->x, *n, s->n_embd * 4}));
+    KVL_TRY(be->gather(engine->ctx, &(struct kvl_gather){b->pos, verdict->forward, b->pos, *n, 4}));
+    return be->gather(engine->ctx, &(struct kvl_gather){b->turns, verdict->forward, b->turns, *n, s->head_size * 4});
+}
+
+/* One pass over the layers. Stops behind the layer whose verdict asks for a restart: *n is then the number of tokens of the
+ * next pass, their ids stand in b.ids; else *n becomes 0. */
+static enum kvl_status run_pass(struct kvl_engine *engine, const struct kvl_prefill *prefill,
+                                struct kvl_session *const *sessions, int n_sessions, int64_t pass, int64_t *n_tokens)
+{
+    const struct kvl_backend *be = engine->ctx->be;
+    int64_t n = *n_tokens;
+    *n_tokens = 0;
+    KVL_TRY(begin_pass(engine, n));
+    for (int64_t l = 0; l < engine->model->shape.n_layer; l++) {
+        const struct kvl_layer *layer = &engine->model->layers[l];
+        struct kvl_attend attend = attend_op(engine, l, n);
+        struct kvl_verdict verdict;
+        be->range_push(engine->ctx, "layer", l);
+        KVL_TRY(project(engine, layer, n));
+        KVL_TRY(be->attend(engine->ctx, &attend));
+        KVL_TRY(select_entries(engine, prefill, sessions, n_sessions, l, pass, n, &verdict));
+        if (verdict.restart != NULL) {
+            *n_tokens = sessions[0]->plan.n_restart;
+            be->range_pop(engine->ctx);
+            return be->gather(engine->ctx,
+                              &(struct kvl_gather){engine->b.ids, verdict.restart, engine->b.ids, *n_tokens, 4});
+        }
+        KVL_TRY(finish_layer(engine, layer, n));
+        if (verdict.forward != NULL)
+            KVL_TRY(go_on(engine, &verdict, &n));
+        be->range_pop(engine->ctx);
+    }
+    for (int i = 0; i < n_sessions; i++)
+        KVL_TRY(read_out(engine, n - 1, sessions[i]->logits));
+    return KVL_OK;
+}
+
+static enum kvl_status check_prefill(const struct kvl_engine *engine, const struct kvl_prefill *prefill,
+                                     struct kvl_session *const *sessions, int n_sessions)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    for (int i = 0; i < n_sessions; i++) {
+        KVL_REQUIRE(prefill->n == sessions[i]->plan.n_prompt, "a prompt of %lld tokens for a session planned for %lld",
+                    (long long)prefill->n, (long long)sessions[i]->plan.n_prompt);
+        KVL_REQUIRE(n_sessions == 1 || kvl_plan_leaves_prefill(&sessions[i]->plan, s),
+                    "%s changes the prefill and cannot share it", sessions[i]->policy->name);
+    }
+    for (int64_t i = 0; i < prefill->n; i++)
+        KVL_REQUIRE(prefill->ids[i] >= 0 && prefill->ids[i] < s->n_vocab, "token id %d at %lld is outside the vocabulary of %lld",
+                    (int)prefill->ids[i], (long long)i, (long long)s->n_vocab);
+    return KVL_OK;
+}
+
+static enum kvl_status reserve_raw_keys(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    bool wanted = false;
+    for (int i = 0; i < n_sessions; i++)
+        wanted = wanted || sessions[i]->plan.cache_positions;
+    if (!wanted || engine->b.raw_keys != NULL)
+        return KVL_OK;
+    int64_t bytes = engine->b.n_tokens * s->n_kv * s->head_size * (int64_t)kvl_dtype_size(engine->model->dtype);
+    return engine->ctx->be->alloc(engine->ctx, bytes, &engine->b.raw_keys);
+}
+
+enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_prefill *prefill,
+                                   struct kvl_session *const *sessions, int n_sessions)
+{
+    const struct kvl_backend *be = engine->ctx->be;
+    KVL_TRY(check_prefill(engine, prefill, sessions, n_sessions));
+    int64_t n_new = 0;
+    for (int i = 0; i < n_sessions; i++)
+        n_new = sessions[i]->plan.n_new > n_new ? sessions[i]->plan.n_new : n_new;
+    KVL_TRY(reserve(engine, prefill->n + n_new));
+    KVL_TRY(reserve_raw_keys(engine, sessions, n_sessions));
+    for (int i = 0; i < n_sessions; i++)
+        sessions[i]->selection_ns = 0;
+    be->range_push(engine->ctx, "prefill", prefill->n);
+    KVL_TRY(be->upload(engine->ctx, engine->b.ids, prefill->ids, prefill->n * (int64_t)sizeof *prefill->ids));
+    int64_t n = prefill->n;
+    for (int64_t pass = 0; n > 0; pass++)
+        KVL_TRY(run_pass(engine, prefill, sessions, n_sessions, pass, &n));
+    be->range_pop(engine->ctx);
+    for (int i = 0; i < n_sessions; i++) {
+        sessions[i]->step = 0;
+        sessions[i]->position = sessions[i]->plan.restart_layer >= 0 ? sessions[i]->plan.n_restart : prefill->n;
+    }
+    return be->sync(engine->ctx);
+}
+
+/* ---- decode ---------------------------------------------------------------------------------------------------------- */
+
+/* Keys of a cache that stores them unrotated, turned to their places 0, 1, ... and the query to the last of them. */
+static enum kvl_status turn_cache(struct kvl_engine *engine, struct kvl_session *session, int64_t l)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    const struct kvl_backend *be = engine->ctx->be;
+    struct kvl_kv_cache *cache = &session->cache;
+    struct kvl_cache_layer *layer = &cache->layers[l];
+    int64_t n = layer->n, e = s->head_size;
+    KVL_REQUIRE(n <= engine->b.n_tokens, "a cache of %lld entries for a workspace of %lld tokens", (long long)n,
+                (long long)engine->b.n_tokens);
+    struct kvl_heads stored = {layer->k, cache->dtype, n, cache->n_stored, e, e, layer->n_max * e};
+    KVL_TRY(be->gather_heads(engine->ctx,
+                             &(struct kvl_gather_heads){stored, NULL, 1, n, layer->k_turned, cache->n_stored, layer->n_max}));
+    KVL_TRY(be->range(engine->ctx, &(struct kvl_range){engine->b.pos, 1, n, 0, n, 0}));
+    KVL_TRY(be->rotate_table(engine->ctx,
+                             &(struct kvl_rotate_table){engine->b.pos, engine->model->inv_freq, engine->b.turns, n, e / 2}));
+    stored.data = layer->k_turned;
+    KVL_TRY(be->rotate(engine->ctx, &(struct kvl_rotate){stored, engine->b.turns, false}));
+    struct kvl_heads q = part_of(engine, engine->b.qkv, 1, 0, s->n_head);
+    return be->rotate(engine->ctx, &(struct kvl_rotate){q, engine->b.turns + (n - 1) * e, false});
+}
+
+static enum kvl_status ask(struct kvl_session *session, int64_t l,
+                           enum kvl_status (*hook)(void *self, const struct kvl_view *view, struct kvl_verdict *verdict))
+{
+    if (hook == NULL)
+        return KVL_OK;
+    const struct kvl_engine *engine = session->engine;
+    const struct kvl_cache_layer *layer = &session->cache.layers[l];
+    int64_t e = session->cache.head_size;
+    struct kvl_view view = view_of(session, l);
+    view.n = layer->n;
+    view.pos = layer->pos;
+    view.q = part_of(engine, engine->b.qkv, 1, 0, engine->model->shape.n_head);
+    view.k = (struct kvl_heads){layer->k_turned != NULL ? layer->k_turned : layer->k, session->cache.dtype, layer->n,
+                                session->cache.n_stored, e, e, layer->n_max * e};
+    view.lse = engine->b.lse;
+    view.step = session->step;
+    view.scores = layer->scores;
+    struct kvl_verdict verdict = {0};
+    KVL_TRY(hook(session->policy->self, &view, &verdict));
+    return kvl_kv_cache_evict(&session->cache, l, session->plan.n_lists, &verdict);
+}
+
+static enum kvl_status step_layer(struct kvl_engine *engine, struct kvl_session *session, int64_t l)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    const struct kvl_backend *be = engine->ctx->be;
+    struct buffers *b = &engine->b;
+    struct kvl_cache_layer *layer = &session->cache.layers[l];
+    bool cache_positions = session->plan.cache_positions;
+    KVL_TRY(be->norm(engine->ctx, &(struct kvl_norm){b->x, engine->model->layers[l].attention_norm, b->normed,
+                                                     engine->model->dtype, 1, s->n_embd, s->norm_eps}));
+    KVL_TRY(be->linear(engine->ctx, &(struct kvl_linear){b->normed, engine->model->layers[l].qkv, b->qkv,
+                                                         engine->model->dtype, 1, false}));
+    KVL_TRY(ask(session, l, session->policy->before_decode));
+    struct kvl_heads q = part_of(engine, b->qkv, 1, 0, s->n_head), k = part_of(engine, b->qkv, 1, s->n_head, s->n_kv);
+    struct kvl_heads v = part_of(engine, b->qkv, 1, s->n_head + s->n_kv, s->n_kv);
+    if (!cache_positions)
+        KVL_TRY(be->rotate(engine->ctx, &(struct kvl_rotate){part_of(engine, b->qkv, 1, 0, s->n_head + s->n_kv), b->turns, false}));
+    KVL_TRY(kvl_kv_cache_append(&session->cache, l, &k, &v, (int32_t)session->position));
+    if (cache_positions)
+        KVL_TRY(turn_cache(engine, session, l));
+    struct kvl_attend_cache op = {
+        .q = q, .k = cache_positions ? layer->k_turned : layer->k, .v = layer->v, .dtype = session->cache.dtype,
+        .pos = layer->pos, .n = layer->n_held, .n_stored = session->cache.n_stored, .n_max = layer->n_max, .n_bound = layer->n,
+        .window = s->window[l], .query_pos = session->position, .scale = 1.0f / sqrtf((float)s->head_size),
+        .out = b->attended, .lse = b->lse, .scores = layer->scores, .scratch = b->scratch};
+    KVL_REQUIRE(be->attend_cache_scratch(engine->ctx, &op) <= b->scratch_bytes, "a cache of %lld entries outgrew the workspace",
+                (long long)layer->n);
+    KVL_TRY(be->attend_cache(engine->ctx, &op));
+    KVL_TRY(ask(session, l, session->policy->after_decode));
+    return finish_layer(engine, &engine->model->layers[l], 1);
+}
+
+enum kvl_status kvl_engine_step(struct kvl_engine *engine, struct kvl_session *session, int32_t id)
+{
+    const struct kvl_model *model = engine->model;
+    const struct kvl_backend *be = engine->ctx->be;
+    KVL_REQUIRE(id >= 0 && id < model->shape.n_vocab, "token id %d is outside the vocabulary of %lld", (int)id,
+                (long long)model->shape.n_vocab);
+    KVL_REQUIRE(session->step < session->plan.n_new, "step %lld of a session planned for %lld new tokens",
+                (long long)session->step + 1, (long long)session->plan.n_new);
+    if (engine->b.n_tokens < session->plan.n_prompt + session->plan.n_new)
+        KVL_TRY(reserve(engine, session->plan.n_prompt + session->plan.n_new));
+    struct buffers *b = &engine->b;
+    int32_t position = (int32_t)session->position;
+    be->range_push(engine->ctx, "decode step", position);
+    KVL_TRY(be->upload(engine->ctx, b->ids, &id, sizeof id));
+    KVL_TRY(be->embed(engine->ctx,
+                      &(struct kvl_embed){b->ids, model->embedding, model->dtype, b->x, 1, model->shape.n_embd}));
+    KVL_TRY(be->range(engine->ctx, &(struct kvl_range){b->pos, 1, 1, 0, 1, position}));
+    KVL_TRY(be->rotate_table(engine->ctx, &(struct kvl_rotate_table){b->pos, model->inv_freq, b->turns, 1,
+                                                                     model->shape.head_size / 2}));
+    for (int64_t l = 0; l < model->shape.n_layer; l++)
+        KVL_TRY(step_layer(engine, session, l));
+    KVL_TRY(read_out(engine, 0, session->logits));
+    be->range_pop(engine->ctx);
+    session->position++;
+    session->step++;
+    return KVL_OK;
+}
+
+/* ---- sessions -------------------------------------------------------------------------------------------------------- */
+
+static enum kvl_status make_plan(struct kvl_session *session, const struct kvl_shape *shape, int64_t n_prompt, int64_t n_new)
+{
+    struct kvl_plan *plan = &session->plan;
+    *plan = (struct kvl_plan){.n_prompt = n_prompt, .n_new = n_new, .n_stored = shape->n_kv, .n_lists = 1, .restart_layer = -1};
+    for (int64_t l = 0; l < shape->n_layer; l++)
+        plan->layers[l] = (struct kvl_layer_plan){n_prompt, n_prompt, n_prompt, n_prompt + n_new};
+    return session->policy->plan(session->policy->self, shape, plan);
+}
+
+enum kvl_status kvl_session_init(struct kvl_session *session, struct kvl_engine *engine, const struct kvl_policy *policy,
+                                 int64_t n_prompt, int64_t n_new)
+{
+    const struct kvl_shape *shape = &engine->model->shape;
+    *session = (struct kvl_session){.engine = engine, .policy = policy};
+    KVL_REQUIRE(n_prompt >= 1, "an empty prompt: give at least one token");
+    KVL_REQUIRE(n_prompt + n_new <= shape->n_context,
+                "%lld prompt tokens and %lld new ones exceed the model's context of %lld: shorten the prompt",
+                (long long)n_prompt, (long long)n_new, (long long)shape->n_context);
+    KVL_TRY(make_plan(session, shape, n_prompt, n_new));
+    void *logits;
+    KVL_TRY(engine->ctx->be->alloc(engine->ctx, shape->n_vocab * (int64_t)sizeof(float), &logits));
+    session->logits = logits;
+    enum kvl_status status = kvl_kv_cache_init(&session->cache, engine->ctx, engine->model->dtype, shape, &session->plan);
+    if (status == KVL_OK)
+        status = policy->begin(policy->self, engine->ctx, shape, &session->plan);
+    if (status != KVL_OK)
+        kvl_session_free(session);
+    return status;
+}
+
+void kvl_session_free(struct kvl_session *session)
+{
+    if (session->engine == NULL)
+        return;
+    session->policy->end(session->policy->self);
+    kvl_kv_cache_free(&session->cache);
+    session->engine->ctx->be->free(session->engine->ctx, session->logits);
+    for (int64_t l = 0; session->forward != NULL && l < session->engine->model->shape.n_layer; l++)
+        free(session->forward[l]);
+    free(session->forward);
+    free(session->restart);
+    *session = (struct kvl_session){0};
+}
+
+enum kvl_status kvl_session_trace(struct kvl_session *session)
+{
+    session->forward = calloc((size_t)session->engine->model->shape.n_layer, sizeof *session->forward);
+    if (session->forward == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for a trace");
+    session->trace = true;
+    return KVL_OK;
+}
+
+enum kvl_status kvl_session_argmax(struct kvl_session *session, int32_t *id)
+{
+    const struct kvl_engine *engine = session->engine;
+    KVL_TRY(engine->ctx->be->argmax(engine->ctx,
+                                    &(struct kvl_argmax){session->logits, engine->model->shape.n_vocab, engine->token}));
+    return engine->ctx->be->download(engine->ctx, id, engine->token, sizeof *id);
+}
+
+enum kvl_status kvl_session_logits(const struct kvl_session *session, float *logits)
+{
+    return session->engine->ctx->be->download(session->engine->ctx, logits, session->logits,
+                                              session->engine->model->shape.n_vocab * (int64_t)sizeof *logits);
+}

@@ -1,0 +1,81 @@
+/* The text that needles hide in: sentences one after the other, each with its tokens, so that a text of a wanted number of
+ * tokens is found by adding up.
+ *
+ * A new kind of haystack (a folder of essays, needles among needles) is one more `struct kvl_haystack_kind`. */
+#ifndef KVL_HAYSTACK_H
+#define KVL_HAYSTACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/tokenizer.h"
+#include "datasets/random.h"
+#include "datasets/text.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct kvl_haystack_kind {
+    const char *name;
+    const char *paragraph_break; /* stands between two paragraphs; sentences of one paragraph have a blank between them */
+    bool needle_alone;           /* a needle is a paragraph of its own; false: it follows a sentence within a paragraph */
+    size_t state_size;
+    void (*begin)(void *state, struct kvl_random random);
+    /* Appends the next sentence, there is always one more; *opens: it begins a paragraph. */
+    enum kvl_status (*next)(void *state, struct kvl_text *text, bool *opens);
+};
+extern const struct kvl_haystack_kind kvl_haystack_noise; /* one line of five short sentences, over and over */
+extern const struct kvl_haystack_kind kvl_haystack_essay; /* essays that a grammar composes; no digits, no colons */
+
+struct kvl_haystack_sentence {
+    int64_t at, n;    /* bytes in the haystack's text */
+    int64_t n_tokens; /* encoded by itself, with the blank or break before it */
+    bool opens;
+};
+
+struct kvl_haystack {
+    const struct kvl_haystack_kind *kind;
+    const struct kvl_tokenizer *tokenizer;
+    void *state;
+    struct kvl_text text; /* all sentences so far, nothing between them */
+    struct kvl_haystack_sentence *sentences; /* [n_sentences] */
+    int64_t n_sentences, n_allocated;
+    struct kvl_text piece; /* scratch */
+    struct kvl_ids ids;    /* scratch */
+};
+
+/* Where a haystack ends: after whole sentences, and perhaps the first words of the next one, closed with a full stop. */
+struct kvl_haystack_cut {
+    int64_t n_sentences;
+    int64_t n_bytes;  /* of sentence n_sentences; 0: none of it */
+    int64_t n_tokens; /* sum over the sentences; the tokens of the whole differ a little */
+};
+
+/* A sentence to plant, at depth / 2^64 of the gaps that the cut haystack has. */
+struct kvl_haystack_needle {
+    const char *text;
+    uint64_t depth;
+};
+
+enum kvl_status kvl_haystack_init(struct kvl_haystack *haystack, const struct kvl_haystack_kind *kind,
+                                  const struct kvl_tokenizer *tokenizer, struct kvl_random random);
+void kvl_haystack_free(struct kvl_haystack *haystack); /* leaves {0} */
+
+/* The longest cut of at most n_tokens; a sentence is broken only where whole ones give fewer than n_tokens_min. */
+enum kvl_status kvl_haystack_find_cut(struct kvl_haystack *haystack, int64_t n_tokens_min, int64_t n_tokens,
+                                      struct kvl_haystack_cut *cut);
+
+/* Places for a needle in the cut: before the first sentence (or paragraph, where needles stand alone), between, at the end. */
+int64_t kvl_haystack_n_gaps(const struct kvl_haystack *haystack, const struct kvl_haystack_cut *cut);
+
+/* Appends the cut with its needles to `text`. No two share a gap: whoever comes later in needles[] takes the next free one.
+ * gaps out i64 [n_needles]: where each came to lie. n_needles <= number of gaps, else KVL_E_ARG. */
+enum kvl_status kvl_haystack_write(const struct kvl_haystack *haystack, const struct kvl_haystack_cut *cut,
+                                   const struct kvl_haystack_needle *needles, int n_needles, int64_t *gaps,
+                                   struct kvl_text *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

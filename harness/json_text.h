@@ -1,0 +1,18 @@
+/* JSON as one line of text. */
+#ifndef KVL_JSON_TEXT_H
+#define KVL_JSON_TEXT_H
+
+#include <jansson.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Compact, keys in their order, every real in the shortest form that reads back the same (0.1, not 0.10000000000000001).
+ * malloc'd, without a newline; NULL where there is no memory. */
+char *kvl_json_text(const json_t *value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

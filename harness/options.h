@@ -1,0 +1,76 @@
+/* What the command line says, parsed and checked; one struct for all commands. */
+#ifndef KVL_OPTIONS_H
+#define KVL_OPTIONS_H
+
+#include "core/chat_template.h"
+#include "methods/method.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A list of words, as `a,b,c` gives it. */
+struct kvl_words {
+    char **items;
+    int n;
+};
+
+struct kvl_reals {
+    double *items;
+    int n;
+};
+
+/* One `--set method.param=values`. */
+struct kvl_set_option {
+    char *method, *param;
+    struct kvl_words values;
+};
+
+struct kvl_options {
+    const struct kvl_command *command;
+    int argc;
+    char **argv;
+    struct kvl_words positional; /* MODEL, or FILE.., or KIND */
+
+    const char *backend, *isa;
+    enum kvl_dtype dtype;
+    int n_threads;
+    int64_t chunk, memory_limit, n_context_model;
+
+    struct kvl_words methods, tasks, phases, profiles;
+    struct kvl_reals contexts, kv_rates, kv_budgets;
+    struct kvl_set_option *settings;
+    int n_settings;
+    int64_t n_samples, n_new_tokens, n_warmups;
+    double time_limit_s;
+    uint64_t seed;
+
+    const char *template_name; /* NULL: the file's own */
+    const char *system;
+    const char *prompt;
+    bool raw, special_text;
+    const char *logits_file, *kept_file, *kept_end_file;
+
+    const char *output;
+    bool json, resume, force;
+    const char *format, *title;
+};
+
+/* Frees what parsing allocated. */
+void kvl_options_free(struct kvl_options *options);
+
+/* `a,b,c` into words (no empty ones: KVL_E_ARG names the option). Appends to the list. */
+enum kvl_status kvl_words_parse(const char *option, const char *text, struct kvl_words *out);
+void kvl_words_free(struct kvl_words *words);
+
+/* Numbers and ranges: `1k,2k,4k`, `0.1:0.5:0.1` (first:last:step, both ends in). k and m multiply by 1,024 and 1,048,576.
+ * KVL_E_ARG names the option and the part that is wrong. Appends to the list. */
+enum kvl_status kvl_reals_parse(const char *option, const char *text, struct kvl_reals *out);
+
+/* One number of that kind within [min, max]; whole if `whole`. */
+enum kvl_status kvl_number_parse(const char *option, const char *text, bool whole, double min, double max, double *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* One record per configuration: a flat JSON object on a line of its own, written and flushed when the configuration ends.
+ *
+ * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval" and "bench"; a field
+ * that does not apply to a kind is null):
+ *   schema, kind, run_id, time_utc, kvlab_version, kvlab_commit, kvlab_dirty, argv, config_key
+ *   cpu, gpu, driver, isa, clock_mhz, threads, backend, dtype
+ *   model, model_source, model_hash, architecture, n_layer, n_embd, n_head, n_kv, head_size, n_ff, n_vocab
+ *   method, profile, kv_rate, kv_budget, params (object: every resolved parameter by name)
+ *   task, task_version, metric, protocol, query_aware, template, seed, context, n_samples
+ *   tokens_in_mean, tokens_out_mean, bos_count, truncated
+ *   status ("ok" | "skipped" | "oom" | "failed"), reason
+ *   score, score_stderr, n_scored, scores (raw, per sample)
+ *   heads_stored, kept_per_layer (array), token_layers, token_layers_full, kv_bytes, kv_bytes_full, peak_bytes,
+ *   peak_prefill_bytes, peak_decode_bytes, weight_bytes, workspace_bytes
+ *   new_tokens, warmups,
+ *   prefill_median_ns, prefill_p05_ns, prefill_p95_ns, prefill_samples_ns, selection_median_ns,
+ *   decode_token_median_ns, decode_token_p05_ns, decode_token_p95_ns, decode_token_samples_ns (one mean per sample),
+ *   e2e_median_ns, e2e_p05_ns, e2e_p95_ns, e2e_samples_ns
+ *   prefill_flops, decode_token_bytes, peak_flops_per_s, peak_bytes_per_s (measured on this machine),
+ *   prefill_bound_ns, decode_token_bound_ns, prefill_bound_share, decode_bound_share
+ *   logits_hash (of the last logits of the last sample)
+ * Per-sample prompts, outputs and scores go to FILE with ".jsonl" replaced by ".samples.jsonl". */
+#ifndef KVL_RECORD_H
+#define KVL_RECORD_H
+
+#include <jansson.h>
+
+#include "kernels/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { KVL_RECORD_SCHEMA = 1 };
+
+/* Appends one object as a line to `path` and flushes it to the disk; NULL writes to stdout. KVL_E_IO names the file. */
+enum kvl_status kvl_record_append(const char *path, const json_t *record);
+
+/* Reads every line of a results file into an array. A truncated last line (no newline at its end, and no valid JSON) is left
+ * out with `*truncated` set; any other malformed line is KVL_E_FORMAT with file and line. A missing file is KVL_E_IO. */
+enum kvl_status kvl_records_read(const char *path, json_t **records, bool *truncated);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

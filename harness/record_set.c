@@ -1,0 +1,212 @@
+#include "harness/record_set.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json_file.h"
+#include "harness/record.h"
+
+enum type { TEXT, NUMBER, BOOLEAN, OBJECT };
+
+/* The fields that are read here, with their types; every one but the first five may be null. */
+enum { N_REQUIRED = 5 };
+static const struct {
+    const char *key;
+    enum type type;
+} fields[] = {
+    {"kind", TEXT}, {"time_utc", TEXT}, {"model", TEXT}, {"method", TEXT}, {"status", TEXT},
+    {"run_id", TEXT}, {"config_key", TEXT}, {"reason", TEXT}, {"kvlab_commit", TEXT}, {"kvlab_dirty", BOOLEAN},
+    {"cpu", TEXT}, {"gpu", TEXT}, {"isa", TEXT}, {"threads", NUMBER}, {"backend", TEXT}, {"dtype", TEXT},
+    {"model_hash", TEXT}, {"profile", TEXT}, {"kv_rate", NUMBER}, {"kv_budget", NUMBER}, {"params", OBJECT},
+    {"context", NUMBER}, {"new_tokens", NUMBER}, {"task", TEXT}, {"task_version", NUMBER},
+    {"score", NUMBER}, {"score_stderr", NUMBER}, {"n_scored", NUMBER}, {"kv_bytes", NUMBER}, {"kv_bytes_full", NUMBER},
+    {"prefill_median_ns", NUMBER}, {"prefill_p05_ns", NUMBER}, {"prefill_p95_ns", NUMBER},
+    {"decode_token_median_ns", NUMBER}, {"decode_token_p05_ns", NUMBER}, {"decode_token_p95_ns", NUMBER},
+    {"e2e_median_ns", NUMBER},
+};
+
+const char *kvl_record_text(const json_t *record, const char *key)
+{
+    return json_string_value(json_object_get(record, key));
+}
+
+double kvl_record_number(const json_t *record, const char *key)
+{
+    const json_t *value = json_object_get(record, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+bool kvl_record_same(const json_t *a, const json_t *b)
+{
+    bool no_a = a == NULL || json_is_null(a), no_b = b == NULL || json_is_null(b);
+    if (no_a || no_b)
+        return no_a && no_b;
+    if (json_is_number(a) && json_is_number(b))
+        return json_number_value(a) == json_number_value(b);
+    return json_equal(a, b);
+}
+
+static bool has_type(const json_t *value, enum type type)
+{
+    switch (type) {
+    case TEXT: return json_is_string(value);
+    case NUMBER: return json_is_number(value);
+    case BOOLEAN: return json_is_boolean(value);
+    case OBJECT: return json_is_object(value);
+    }
+    return false;
+}
+
+static enum kvl_status check_fields(const char *path, size_t line, const json_t *record)
+{
+    static const char *const names[] = {[TEXT] = "text", [NUMBER] = "a number", [BOOLEAN] = "true or false",
+                                        [OBJECT] = "an object"};
+    const json_t *schema = json_object_get(record, "schema");
+    if (!json_is_integer(schema))
+        return kvl_fail(KVL_E_FORMAT, "%s, line %zu: holds no record of kvlab (no schema number)", path, line);
+    if (json_integer_value(schema) != KVL_RECORD_SCHEMA)
+        return kvl_fail(KVL_E_FORMAT, "%s, line %zu: has schema %lld; this kvlab reads schema %d", path, line,
+                        (long long)json_integer_value(schema), KVL_RECORD_SCHEMA);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const json_t *value = kvl_json_get(record, fields[i].key);
+        if (value == NULL ? i < N_REQUIRED : !has_type(value, fields[i].type))
+            return kvl_fail(KVL_E_FORMAT, "%s, line %zu: %s must be %s%s", path, line, fields[i].key,
+                            names[fields[i].type], i < N_REQUIRED ? "" : " or null");
+    }
+    return KVL_OK;
+}
+
+static bool is_configuration(const json_t *record)
+{
+    const char *kind = kvl_record_text(record, "kind");
+    return strcmp(kind, "eval") == 0 || strcmp(kind, "bench") == 0;
+}
+
+static enum kvl_status push(struct kvl_record_set *set, json_t *record)
+{
+    json_t **records = realloc(set->records, (size_t)(set->n + 1) * sizeof *records);
+    if (records == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %d records", set->n + 1);
+    set->records = records;
+    records[set->n++] = json_incref(record);
+    return KVL_OK;
+}
+
+static enum kvl_status add_records(struct kvl_record_set *set, const char *path, const json_t *records, int *n_other)
+{
+    size_t i;
+    const json_t *record;
+    json_array_foreach (records, i, record) {
+        KVL_TRY(check_fields(path, i + 1, record));
+        if (is_configuration(record))
+            KVL_TRY(push(set, json_array_get(records, i)));
+        else
+            ++*n_other;
+    }
+    return KVL_OK;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), n_end = strlen(end);
+    return n >= n_end && strcmp(text + n - n_end, end) == 0;
+}
+
+/* One file. `*.jsonl` on a command line matches the files of samples too, so these are passed over. */
+static enum kvl_status add_file(struct kvl_record_set *set, const char *path, FILE *notes)
+{
+    if (ends_with(path, ".samples.jsonl")) {
+        if (notes != NULL)
+            fprintf(notes, "kvlab: note: %s is left out: it holds samples, not records\n", path);
+        return KVL_OK;
+    }
+    json_t *records;
+    bool truncated;
+    int n_other = 0;
+    KVL_TRY(kvl_records_read(path, &records, &truncated));
+    if (truncated && notes != NULL)
+        fprintf(notes, "kvlab: warning: the last line of %s is cut off and left out\n", path);
+    enum kvl_status status = add_records(set, path, records, &n_other);
+    if (n_other > 0 && notes != NULL)
+        fprintf(notes, "kvlab: note: %d records of other kinds than eval and bench in %s are left out\n", n_other, path);
+    json_decref(records);
+    return status;
+}
+
+/* Newest first; of equal times the later in the files is the newer one. */
+struct dated {
+    json_t *record;
+    int place;
+};
+
+static int compare_newest_first(const void *a, const void *b)
+{
+    const struct dated *x = a, *y = b;
+    int later = strcmp(kvl_record_text(y->record, "time_utc"), kvl_record_text(x->record, "time_utc"));
+    return later != 0 ? later : y->place - x->place;
+}
+
+static enum kvl_status sort_newest_first(struct kvl_record_set *set)
+{
+    struct dated *dated = malloc((size_t)(set->n + 1) * sizeof *dated);
+    if (dated == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory to sort %d records", set->n);
+    for (int i = 0; i < set->n; i++)
+        dated[i] = (struct dated){set->records[i], i};
+    qsort(dated, (size_t)set->n, sizeof *dated, compare_newest_first);
+    for (int i = 0; i < set->n; i++)
+        set->records[i] = dated[i].record;
+    free(dated);
+    return KVL_OK;
+}
+
+static enum kvl_status drop_replaced(struct kvl_record_set *set, FILE *notes)
+{
+    json_t *seen = json_object();
+    if (seen == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory to compare %d records", set->n);
+    int n = 0, n_dropped = 0;
+    for (int i = 0; i < set->n; i++) {
+        const char *key = kvl_record_text(set->records[i], "config_key");
+        if (key != NULL && json_object_get(seen, key) != NULL) {
+            json_decref(set->records[i]);
+            n_dropped++;
+            continue;
+        }
+        set->records[n++] = set->records[i];
+        if (key != NULL)
+            json_object_set_new(seen, key, json_true());
+    }
+    set->n = n;
+    json_decref(seen);
+    if (n_dropped > 0 && notes != NULL)
+        fprintf(notes, "kvlab: note: %d older record%s left out: newer ones of the same configuration are there\n", n_dropped,
+                n_dropped > 1 ? "s are" : " is");
+    return KVL_OK;
+}
+
+enum kvl_status kvl_record_set_load(struct kvl_record_set *set, char *const *paths, int n_paths, FILE *notes)
+{
+    *set = (struct kvl_record_set){0};
+    enum kvl_status status = KVL_OK;
+    for (int i = 0; i < n_paths && status == KVL_OK; i++)
+        status = add_file(set, paths[i], notes);
+    if (status == KVL_OK)
+        status = sort_newest_first(set);
+    if (status == KVL_OK)
+        status = drop_replaced(set, notes);
+    if (status == KVL_OK && set->n == 0)
+        status = kvl_fail(KVL_E_FORMAT, "no eval or bench record in %s%s", paths[0], n_paths > 1 ? " and the other files" : "");
+    if (status != KVL_OK)
+        kvl_record_set_free(set);
+    return status;
+}
+
+void kvl_record_set_free(struct kvl_record_set *set)
+{
+    for (int i = 0; i < set->n; i++)
+        json_decref(set->records[i]);
+    free(set->records);
+    *set = (struct kvl_record_set){0};
+}
