@@ -50,7 +50,8 @@ static enum kvl_status read_sizes(const json_t *config, struct kvl_shape *shape)
     KVL_TRY(kvl_json_integer(config, "num_key_value_heads", false, &shape->n_kv));
     if (kvl_json_get(config, "head_dim") == NULL) {
         if (shape->n_head < 1 || shape->n_embd % shape->n_head != 0)
-            return kvl_fail(KVL_E_FORMAT, "hidden_size %lld is not a multiple of num_attention_heads %lld, and head_dim is missing",
+            return kvl_fail(KVL_E_FORMAT,
+                            "hidden_size %lld is not a multiple of num_attention_heads %lld, and head_dim is missing",
                             (long long)shape->n_embd, (long long)shape->n_head);
         shape->head_size = shape->n_embd / shape->n_head;
     }

@@ -166,6 +166,11 @@ void kvl_engine_free(struct kvl_engine *engine)
     free(engine);
 }
 
+const struct kvl_model *kvl_engine_model(const struct kvl_engine *engine)
+{
+    return engine->model;
+}
+
 /* ---- the layers ------------------------------------------------------------------------------------------------------ */
 
 /* q, k, v = heads(norm(x)), rotated; keys also unrotated where a session wants them. */
@@ -518,25 +523,12 @@ enum kvl_status kvl_engine_step(struct kvl_engine *engine, struct kvl_session *s
 
 /* ---- sessions -------------------------------------------------------------------------------------------------------- */
 
-static enum kvl_status make_plan(struct kvl_session *session, const struct kvl_shape *shape, int64_t n_prompt, int64_t n_new)
-{
-    struct kvl_plan *plan = &session->plan;
-    *plan = (struct kvl_plan){.n_prompt = n_prompt, .n_new = n_new, .n_stored = shape->n_kv, .n_lists = 1, .restart_layer = -1};
-    for (int64_t l = 0; l < shape->n_layer; l++)
-        plan->layers[l] = (struct kvl_layer_plan){n_prompt, n_prompt, n_prompt, n_prompt + n_new};
-    return session->policy->plan(session->policy->self, shape, plan);
-}
-
 enum kvl_status kvl_session_init(struct kvl_session *session, struct kvl_engine *engine, const struct kvl_policy *policy,
                                  int64_t n_prompt, int64_t n_new)
 {
     const struct kvl_shape *shape = &engine->model->shape;
     *session = (struct kvl_session){.engine = engine, .policy = policy};
-    KVL_REQUIRE(n_prompt >= 1, "an empty prompt: give at least one token");
-    KVL_REQUIRE(n_prompt + n_new <= shape->n_context,
-                "%lld prompt tokens and %lld new ones exceed the model's context of %lld: shorten the prompt",
-                (long long)n_prompt, (long long)n_new, (long long)shape->n_context);
-    KVL_TRY(make_plan(session, shape, n_prompt, n_new));
+    KVL_TRY(kvl_plan_make(&session->plan, policy, shape, n_prompt, n_new));
     void *logits;
     KVL_TRY(engine->ctx->be->alloc(engine->ctx, shape->n_vocab * (int64_t)sizeof(float), &logits));
     session->logits = logits;

@@ -61,6 +61,8 @@ enum kvl_status kvl_engine_step(struct kvl_engine *engine, struct kvl_session *s
 /* The most likely next token (the lower id on a tie). */
 enum kvl_status kvl_session_argmax(struct kvl_session *session, int32_t *id);
 
+const struct kvl_model *kvl_engine_model(const struct kvl_engine *engine);
+
 /* Copies the logits to host memory, f32 [n_vocab]. */
 enum kvl_status kvl_session_logits(const struct kvl_session *session, float *logits);
 

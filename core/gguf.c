@@ -78,8 +78,8 @@ static enum kvl_status take_count(struct reader *r, int64_t least, const char *w
     *out = 0;
     KVL_TRY(take_number(r, 8, what, &n));
     if (n > (uint64_t)(r->left / least))
-        return kvl_fail(KVL_E_FORMAT, "%s is %" PRIu64 ", more than the %lld bytes that follow can hold", what, n,
-                        (long long)r->left);
+        return kvl_fail(KVL_E_FORMAT, "%s is %" PRIu64 ", more than the %lld bytes that follow can hold: truncated or corrupted",
+                        what, n, (long long)r->left);
     *out = (int64_t)n;
     return KVL_OK;
 }
@@ -234,7 +234,8 @@ static enum kvl_status take_tensor(struct kvl_gguf *gguf, struct reader *r, cons
     KVL_TRY(take_number(r, 4, "a tensor's type", &type));
     KVL_TRY(take_number(r, 8, "a tensor's offset", &offset));
     if (offset > (uint64_t)r->total)
-        return kvl_fail(KVL_E_FORMAT, "tensor %s begins at offset %" PRIu64 ", past the end of the file (%lld bytes)",
+        return kvl_fail(KVL_E_FORMAT,
+                        "tensor %s begins at offset %" PRIu64 ", past the end of the file (%lld bytes): truncated or corrupted",
                         shown.text, offset, (long long)r->total);
     name_type(&tensor, type);
     tensor.bytes = (int64_t)offset;

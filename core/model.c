@@ -19,7 +19,8 @@ static enum kvl_status load(struct kvl_model *model, struct kvl_model_source *so
     if (source->kind != KVL_SOURCE_RANDOM)
         KVL_TRY(kvl_model_source_tokenizer(source, model->shape.n_vocab, &model->tokenizer, &model->chat_jinja));
     kvl_model_source_hash(source, options->seed, model->hash);
-    return kvl_model_load_weights(model, source, options->seed);
+    enum kvl_status status = kvl_model_load_weights(model, source, options->seed);
+    return status == KVL_OK ? status : kvl_fail_prefix(status, "%s", source->path);
 }
 
 enum kvl_status kvl_model_load(struct kvl_ctx *ctx, const char *path, const struct kvl_model_options *options,

@@ -183,6 +183,7 @@ static const char *preset_name(const void *context, int i)
 static enum kvl_status find_kind(struct kvl_model_source *source, const char *path)
 {
     *source = (struct kvl_model_source){.path = path, .kind = KVL_SOURCE_GGUF};
+    KVL_REQUIRE(path[0] != '\0', "the model's name is empty; give a GGUF file, a Hugging Face folder, or random:NAME");
     if (strncmp(path, RANDOM, sizeof RANDOM - 1) == 0) {
         source->kind = KVL_SOURCE_RANDOM;
         source->preset = path + sizeof RANDOM - 1;

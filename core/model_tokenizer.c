@@ -132,20 +132,28 @@ static enum kvl_status check_model(const struct kvl_gguf_value *value)
     return KVL_OK;
 }
 
-static enum kvl_status make_gguf_tokenizer(const struct kvl_gguf *gguf, const char *path, int64_t n_vocab,
+static enum kvl_status read_spec(const struct kvl_gguf *gguf, int64_t n_vocab, struct kvl_tokenizer_spec *spec,
+                                 struct gguf_vocab *room)
+{
+    KVL_TRY(check_model(kvl_gguf_find(gguf, "tokenizer.ggml.model")));
+    KVL_TRY(read_tokens(gguf, spec, room));
+    if (n_vocab > 0 && spec->n_vocab > n_vocab)
+        return kvl_fail(KVL_E_FORMAT, "has %lld tokens, but token_embd.weight has %lld rows", (long long)spec->n_vocab,
+                        (long long)n_vocab);
+    KVL_TRY(read_merges(gguf, spec, room));
+    return read_rules(gguf, spec);
+}
+
+static enum kvl_status load_gguf_tokenizer(const struct kvl_gguf *gguf, const char *path, int64_t n_vocab,
                                            struct kvl_tokenizer **out)
 {
     struct kvl_tokenizer_spec spec = {.normalizer = "none", .source = path};
     struct gguf_vocab room = {0};
-    enum kvl_status status;
-    KVL_TRY_OUT(read_tokens(gguf, &spec, &room));
-    if (n_vocab > 0 && spec.n_vocab > n_vocab)
-        KVL_TRY_OUT(kvl_fail(KVL_E_FORMAT, "has %lld tokens, but token_embd.weight has %lld rows", (long long)spec.n_vocab,
-                             (long long)n_vocab));
-    KVL_TRY_OUT(read_merges(gguf, &spec, &room));
-    KVL_TRY_OUT(read_rules(gguf, &spec));
-    KVL_TRY_OUT(kvl_tokenizer_init(out, &spec));
-out:
+    enum kvl_status status = read_spec(gguf, n_vocab, &spec, &room);
+    if (status == KVL_OK)
+        status = kvl_tokenizer_init(out, &spec); /* names spec.source itself */
+    else
+        kvl_fail_prefix(status, "%s", path);
     free(room.texts);
     free(room.added);
     free(room.merges);
@@ -162,20 +170,24 @@ static enum kvl_status copy_template(const char *data, int64_t n, char **out)
     return *out != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for a chat template");
 }
 
+static enum kvl_status read_gguf_template(const struct kvl_gguf *gguf, char **chat_jinja)
+{
+    const struct kvl_gguf_value *chat = kvl_gguf_find(gguf, "tokenizer.chat_template");
+    struct kvl_gguf_string text = {"", 0};
+    if (chat == NULL)
+        return KVL_OK;
+    KVL_TRY(kvl_gguf_text(chat, &text));
+    return copy_template(text.data, text.n, chat_jinja);
+}
+
 static enum kvl_status load_gguf(const struct kvl_model_source *source, int64_t n_vocab, struct kvl_tokenizer **tokenizer,
                                  char **chat_jinja)
 {
-    const struct kvl_gguf_value *model = kvl_gguf_find(&source->gguf, "tokenizer.ggml.model");
-    const struct kvl_gguf_value *chat = kvl_gguf_find(&source->gguf, "tokenizer.chat_template");
-    if (model == NULL)
+    if (kvl_gguf_find(&source->gguf, "tokenizer.ggml.model") == NULL)
         return KVL_OK;
-    KVL_TRY(check_model(model));
-    KVL_TRY(make_gguf_tokenizer(&source->gguf, source->path, n_vocab, tokenizer));
-    if (chat == NULL)
-        return KVL_OK;
-    struct kvl_gguf_string text = {"", 0};
-    KVL_TRY(kvl_gguf_text(chat, &text));
-    return copy_template(text.data, text.n, chat_jinja);
+    KVL_TRY(load_gguf_tokenizer(&source->gguf, source->path, n_vocab, tokenizer));
+    enum kvl_status status = read_gguf_template(&source->gguf, chat_jinja);
+    return status == KVL_OK ? status : kvl_fail_prefix(status, "%s", source->path);
 }
 
 /* chat_template in tokenizer_config.json: a string, or a list of {name, template} of which "default" counts. */
@@ -247,10 +259,8 @@ enum kvl_status kvl_model_source_tokenizer(const struct kvl_model_source *source
 {
     *tokenizer = NULL;
     *chat_jinja = NULL;
-    if (source->kind == KVL_SOURCE_GGUF) {
-        enum kvl_status status = load_gguf(source, n_vocab, tokenizer, chat_jinja);
-        return status == KVL_OK ? status : kvl_fail_prefix(status, "%s", source->path);
-    }
+    if (source->kind == KVL_SOURCE_GGUF)
+        return load_gguf(source, n_vocab, tokenizer, chat_jinja);
     KVL_TRY(kvl_tokenizer_load_json(tokenizer, source->path, n_vocab));
     return read_folder_template(source->path, chat_jinja);
 }

@@ -220,45 +220,45 @@ static enum kvl_status make_norm(struct kvl_model *model, const struct loader *l
     return status;
 }
 
-/* Rows [first, first + n) of the embedding table in the model's dtype. */
-static void fill_embedding(const struct kvl_model *model, const struct rows *rows, int64_t first, int64_t n, char *out)
+/* Rows [first, first + n) of the embedding table: as float32 in `wide`, and in `narrow` where the model is bf16. */
+static void fill_embedding(const struct rows *rows, int64_t first, int64_t n, float *wide, uint16_t *narrow, int n_threads)
 {
     int64_t n_in = rows->n_in;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads(n_threads)
     for (int64_t i = 0; i < n; i++) {
-        char *row = out + (size_t)(i * n_in) * sizeof(float);
-        read_rows(rows, first + i, 1, (float *)row);
-    }
-    if (model->dtype == KVL_F32)
-        return;
-    /* In place, front to back: a bf16 value never lies behind the float32 it comes from. */
-    for (int64_t i = 0; i < n * n_in; i++) {
-        float x;
-        memcpy(&x, out + (size_t)i * sizeof x, sizeof x);
-        uint16_t y = kvl_f32_to_bf16(x);
-        memcpy(out + (size_t)i * sizeof y, &y, sizeof y);
+        read_rows(rows, first + i, 1, wide + i * n_in);
+        for (int64_t c = i * n_in; narrow != NULL && c < (i + 1) * n_in; c++)
+            narrow[c] = kvl_f32_to_bf16(wide[c]);
     }
 }
 
+/* Through a few megabytes of host memory: the table may be far larger than what is free there. */
 static enum kvl_status make_embedding(struct kvl_model *model, const struct loader *loader)
 {
-    enum { CHUNK = 1024 };
+    enum { CHUNK_VALUES = 1 << 22 };
     const struct kvl_backend *be = model->ctx->be;
     int64_t n = model->shape.n_vocab, n_in = model->shape.n_embd, row_bytes = n_in * (int64_t)kvl_dtype_size(model->dtype);
+    int64_t chunk = n_in < CHUNK_VALUES ? CHUNK_VALUES / n_in : 1;
+    chunk = chunk < n ? chunk : n;
     KVL_TRY(be->alloc(model->ctx, n * row_bytes, &model->embedding));
-    char *chunk = malloc((size_t)(CHUNK * n_in) * sizeof(float));
-    if (chunk == NULL)
-        return kvl_fail(KVL_E_OOM, "no memory for %d rows of the embedding table", CHUNK);
-    struct rows rows = rows_of(loader, EMBEDDING, 0);
+    struct kvl_device_info info;
+    be->info(model->ctx, &info);
+    float *wide = malloc((size_t)(chunk * n_in) * sizeof *wide);
+    uint16_t *narrow = model->dtype == KVL_BF16 ? malloc((size_t)(chunk * n_in) * sizeof *narrow) : NULL;
     enum kvl_status status = KVL_OK;
-    for (int64_t first = 0; first < n && status == KVL_OK; first += CHUNK) {
-        int64_t n_rows = n - first < CHUNK ? n - first : CHUNK;
-        fill_embedding(model, &rows, first, n_rows, chunk);
-        status = be->upload(model->ctx, (char *)model->embedding + first * row_bytes, chunk, n_rows * row_bytes);
+    if (wide == NULL || (model->dtype == KVL_BF16 && narrow == NULL))
+        status = kvl_fail(KVL_E_OOM, "no memory for %lld rows of the embedding table", (long long)chunk);
+    struct rows rows = rows_of(loader, EMBEDDING, 0);
+    for (int64_t first = 0; first < n && status == KVL_OK; first += chunk) {
+        int64_t n_rows = n - first < chunk ? n - first : chunk;
+        fill_embedding(&rows, first, n_rows, wide, narrow, info.n_threads > 0 ? info.n_threads : 1);
+        const void *values = narrow != NULL ? (const void *)narrow : wide;
+        status = be->upload(model->ctx, (char *)model->embedding + first * row_bytes, values, n_rows * row_bytes);
         if (status == KVL_OK)
             status = be->sync(model->ctx);
     }
-    free(chunk);
+    free(wide);
+    free(narrow);
     return status;
 }
 

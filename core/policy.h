@@ -88,6 +88,11 @@ struct kvl_policy {
     enum kvl_status (*after_decode)(void *self, const struct kvl_view *view, struct kvl_verdict *verdict);
 };
 
+/* The plan of a prompt of n_prompt tokens with n_new decode steps. KVL_E_ARG where the prompt is empty, does not fit into the
+ * model's context, or contradicts the policy's parameters. */
+enum kvl_status kvl_plan_make(struct kvl_plan *plan, const struct kvl_policy *policy, const struct kvl_shape *shape,
+                              int64_t n_prompt, int64_t n_new);
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,7 +32,7 @@ enum kvl_status kvl_json_unsupported(const char *path, const json_t *value, cons
     return kvl_fail(KVL_E_UNSUPPORTED, "%s is %s: %s", path, describe(value, room, sizeof room), why);
 }
 
-const char *kvl_json_text(const json_t *object, const char *key)
+const char *kvl_json_member(const json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
 }
@@ -78,14 +78,14 @@ static enum kvl_status read_digits(struct kvl_pretokenizer_json *pre, const json
 static enum kvl_status read_split(struct kvl_pretokenizer_json *pre, const json_t *step)
 {
     const json_t *pattern = json_object_get(step, "pattern");
-    const char *behavior = kvl_json_text(step, "behavior"), *regex = kvl_json_text(pattern, "Regex");
+    const char *behavior = kvl_json_member(step, "behavior"), *regex = kvl_json_member(pattern, "Regex");
     bool invert = false;
     KVL_TRY(kvl_json_bool(step, "invert", &invert));
     if (invert)
         return kvl_json_unsupported("pre_tokenizer's Split.invert", json_object_get(step, "invert"), "it must be false");
     if (!behavior || strcmp(behavior, "Isolated") != 0)
         return kvl_json_unsupported("pre_tokenizer's Split.behavior", json_object_get(step, "behavior"), "it must be \"Isolated\"");
-    const char *text = regex ? regex : kvl_json_text(pattern, "String");
+    const char *text = regex ? regex : kvl_json_member(pattern, "String");
     if (!text || !*text)
         return kvl_json_unsupported("pre_tokenizer's Split.pattern", pattern, "it must hold a Regex or a String");
     return add_split(pre, text, !regex);
@@ -99,7 +99,7 @@ static const struct {
 /* One step, or a sequence of them. ByteLevel must be the last: after it the text is no longer UTF-8 but its alphabet. */
 static enum kvl_status read_step(struct kvl_pretokenizer_json *pre, const json_t *step, int depth)
 {
-    const char *type = kvl_json_text(step, "type");
+    const char *type = kvl_json_member(step, "type");
     if (pre->byte_level)
         return kvl_json_unsupported("pre_tokenizer step after ByteLevel", json_object_get(step, "type"), "ByteLevel must be the last");
     if (type && strcmp(type, "Sequence") == 0 && depth < MAX_DEPTH) {

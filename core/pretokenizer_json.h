@@ -29,7 +29,7 @@ void kvl_pretokenizer_json_free(struct kvl_pretokenizer_json *pre);
 enum kvl_status kvl_json_unsupported(const char *path, const json_t *value, const char *why);
 
 /* Text of a member, NULL if it is missing or not a string. */
-const char *kvl_json_text(const json_t *object, const char *key);
+const char *kvl_json_member(const json_t *object, const char *key);
 
 #ifdef __cplusplus
 }

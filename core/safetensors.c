@@ -107,7 +107,8 @@ enum kvl_status kvl_safetensors_parse(struct kvl_tensors *tensors, const uint8_t
         length |= (uint64_t)data[i] << (8 * i);
     if (length > (uint64_t)(bytes - 8) || length > HEADER_MAX)
         return kvl_fail(KVL_E_FORMAT,
-                        "claims a header of %" PRIu64 " bytes, but %lld follow and %d is the most: no safetensors file, or truncated",
+                        "claims a header of %" PRIu64 " bytes, but %lld follow and %d is the most: no safetensors file, or "
+                        "truncated",
                         length, (long long)(bytes - 8), HEADER_MAX);
     json_t *header;
     enum kvl_status status = kvl_json_parse((const char *)data + 8, (int64_t)length, &header);

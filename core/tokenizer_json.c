@@ -36,7 +36,7 @@ static enum kvl_status must_be(const char *path, const char *what)
 static enum kvl_status check_model(const struct reader *r)
 {
     static const char *const UNUSED[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"};
-    const char *type = kvl_json_text(r->model, "type");
+    const char *type = kvl_json_member(r->model, "type");
     if (!type || strcmp(type, "BPE") != 0)
         return kvl_json_unsupported("model.type", json_object_get(r->model, "type"), "kvlab reads \"BPE\"");
     for (size_t i = 0; i < sizeof UNUSED / sizeof UNUSED[0]; i++) {
@@ -191,7 +191,7 @@ static enum kvl_status read_normalizer(struct reader *r)
 {
     static const char *const FORMS[] = {"NFC", "NFD", "NFKC", "NFKD"};
     const json_t *value = json_object_get(r->root, "normalizer");
-    const char *type = kvl_json_text(value, "type");
+    const char *type = kvl_json_member(value, "type");
     r->spec.normalizer = "none";
     if (type && strcmp(type, "Sequence") == 0) {
         const json_t *steps = json_object_get(value, "normalizers");
@@ -200,7 +200,7 @@ static enum kvl_status read_normalizer(struct reader *r)
         if (json_array_size(steps) != 1)
             return kvl_json_unsupported("normalizer.normalizers", steps, "it must hold one step");
         value = json_array_get(steps, 0);
-        type = kvl_json_text(value, "type");
+        type = kvl_json_member(value, "type");
     }
     if (!value || json_is_null(value))
         return KVL_OK;
@@ -216,11 +216,11 @@ static enum kvl_status read_normalizer(struct reader *r)
 static enum kvl_status check_decoder(const struct reader *r)
 {
     const json_t *value = json_object_get(r->root, "decoder"), *steps = json_object_get(value, "decoders");
-    const char *type = kvl_json_text(value, "type");
+    const char *type = kvl_json_member(value, "type");
     if (!value || json_is_null(value) || (type && strcmp(type, "ByteLevel") == 0))
         return KVL_OK;
     for (size_t i = 0; type && strcmp(type, "Sequence") == 0 && i < json_array_size(steps); i++) {
-        const char *step = kvl_json_text(json_array_get(steps, i), "type");
+        const char *step = kvl_json_member(json_array_get(steps, i), "type");
         if (step && strcmp(step, "ByteLevel") == 0)
             return KVL_OK;
     }
@@ -249,7 +249,7 @@ static enum kvl_status read_template(struct reader *r, const json_t *processor)
         return kvl_json_unsupported("post_processor.single", single, "it must be the text, with at most one special token before it");
     if (!first)
         return KVL_OK;
-    const char *name = kvl_json_text(first, "id");
+    const char *name = kvl_json_member(first, "id");
     r->spec.bos = name ? find(r, name) : -1;
     if (r->spec.bos < 0)
         return kvl_fail(KVL_E_FORMAT, "post_processor.single begins with \"%.60s\", which is no token", name ? name : "");
@@ -259,7 +259,7 @@ static enum kvl_status read_template(struct reader *r, const json_t *processor)
 
 static enum kvl_status read_processor(struct reader *r, const json_t *value)
 {
-    const char *type = kvl_json_text(value, "type");
+    const char *type = kvl_json_member(value, "type");
     if (!value || json_is_null(value) || (type && strcmp(type, "ByteLevel") == 0))
         return KVL_OK;
     if (type && strcmp(type, "TemplateProcessing") == 0)
@@ -271,7 +271,7 @@ static enum kvl_status read_processor(struct reader *r, const json_t *value)
 static enum kvl_status read_post_processor(struct reader *r)
 {
     const json_t *value = json_object_get(r->root, "post_processor");
-    const char *type = kvl_json_text(value, "type");
+    const char *type = kvl_json_member(value, "type");
     if (!type || strcmp(type, "Sequence") != 0)
         return read_processor(r, value);
     const json_t *steps = json_object_get(value, "processors");
@@ -306,7 +306,7 @@ static enum kvl_status apply_overrides(struct reader *r, const struct kvl_tokeni
 
 static enum kvl_status read_root(struct reader *r)
 {
-    const char *version = kvl_json_text(r->root, "version");
+    const char *version = kvl_json_member(r->root, "version");
     r->model = json_object_get(r->root, "model");
     r->vocab = json_object_get(r->model, "vocab");
     if (version && strcmp(version, "1.0") != 0)

@@ -1,5 +1,6 @@
 #include "harness/json_text.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static size_t copy_number(const char *in, char *out, size_t *written)
     return n;
 }
 
-char *kvl_json_text(const json_t *value)
+char *kvl_json_line(const json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     if (text == NULL)

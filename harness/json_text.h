@@ -10,7 +10,7 @@ extern "C" {
 
 /* Compact, keys in their order, every real in the shortest form that reads back the same (0.1, not 0.10000000000000001).
  * malloc'd, without a newline; NULL where there is no memory. */
-char *kvl_json_text(const json_t *value);
+char *kvl_json_line(const json_t *value);
 
 #ifdef __cplusplus
 }

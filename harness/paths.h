@@ -1,4 +1,4 @@
-/* Where the program's own data lie: plots/*.gp, experiments/*.json, published/*.json. */
+/* Where the program's own data lie: the folders plots (.gp), experiments and published (.json). */
 #ifndef KVL_PATHS_H
 #define KVL_PATHS_H
 

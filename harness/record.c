@@ -1,4 +1,5 @@
 /* Records on disk: appended whole or not at all, read back line by line. */
+#define _GNU_SOURCE /* memrchr, asprintf */
 #include "harness/record.h"
 
 #include <errno.h>
@@ -120,7 +121,7 @@ static enum kvl_status append_to_file(const char *path, const char *text)
 
 enum kvl_status kvl_record_append(const char *path, const json_t *record)
 {
-    char *line = kvl_json_text(record), *text = NULL;
+    char *line = kvl_json_line(record), *text = NULL;
     enum kvl_status status;
     if (line == NULL || asprintf(&text, "\n%s\n", line) < 0)
         status = kvl_fail(KVL_E_OOM, "no memory for a record");

@@ -4,45 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json_file.h"
 #include "methods/method.h"
-
-static const struct kvl_knob knobs[] = {
-    {"model", "model", KVL_KNOB_SHARED},
-    {"model_hash", "model hash", KVL_KNOB_SHARED},
-    {"backend", "backend", KVL_KNOB_SHARED},
-    {"dtype", "dtype", KVL_KNOB_SHARED},
-    {"gpu", "GPU", KVL_KNOB_BENCH},
-    {"cpu", "CPU", KVL_KNOB_BENCH},
-    {"isa", "isa", KVL_KNOB_BENCH},
-    {"threads", "threads", KVL_KNOB_BENCH},
-    {"protocol", "protocol", KVL_KNOB_EVAL},
-    {"query_aware", "query aware", KVL_KNOB_EVAL},
-    {"template", "template", KVL_KNOB_EVAL},
-    {"seed", "seed", KVL_KNOB_EVAL},
-    {"new_tokens", "new tokens", KVL_KNOB_BENCH},
-    {"context", "context", KVL_KNOB_SHARED},
-    {"method", "method", KVL_KNOB_METHOD},
-    {"profile", "profile", KVL_KNOB_METHOD},
-    {"kv_rate", "KV rate", KVL_KNOB_METHOD},
-    {"kv_budget", "KV budget", KVL_KNOB_METHOD},
-    {"params", "parameters", KVL_KNOB_METHOD},
-};
-
-enum { N_KNOBS = sizeof knobs / sizeof *knobs };
-
-const struct kvl_knob *kvl_knob_at(int i)
-{
-    return i >= 0 && i < (int)N_KNOBS ? &knobs[i] : NULL;
-}
-
-const struct kvl_knob *kvl_knob_find(const char *key)
-{
-    for (int i = 0; i < (int)N_KNOBS; i++)
-        if (strcmp(knobs[i].key, key) == 0)
-            return &knobs[i];
-    return NULL;
-}
 
 /* ---- groups: records of the same knobs -------------------------------------------------------------------------------- */
 
@@ -53,9 +15,9 @@ static int kind_of(const json_t *record)
 
 static bool same_knobs(const json_t *a, const json_t *b, int scopes)
 {
-    for (int i = N_KNOBS - 1; i >= 0; i--) /* the last ones differ most often */
-        if ((knobs[i].scope & scopes) != 0
-            && !kvl_record_same(json_object_get(a, knobs[i].key), json_object_get(b, knobs[i].key)))
+    const struct kvl_knob *knob;
+    for (int i = 0; (knob = kvl_knob_at(i)) != NULL; i++)
+        if ((knob->scope & scopes) != 0 && !kvl_record_same(json_object_get(a, knob->key), json_object_get(b, knob->key)))
             return false;
     return true;
 }
@@ -81,40 +43,38 @@ static void group_records(struct kvl_rows *rows, int kinds)
 
 /* ---- rows: an eval and a bench group that meet ------------------------------------------------------------------------ */
 
-static enum kvl_status push_row(struct kvl_rows *rows, const json_t *eval, const json_t *bench)
+/* Groups -1: none. */
+static enum kvl_status push_row(struct kvl_rows *rows, int eval_group, int bench_group)
 {
     struct kvl_row *all = realloc(rows->rows, (size_t)(rows->n + 1) * sizeof *all);
     if (all == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for %d rows of a report", rows->n + 1);
     rows->rows = all;
-    all[rows->n++] = (struct kvl_row){eval, bench};
+    all[rows->n++] = (struct kvl_row){
+        .eval = eval_group >= 0 ? rows->first[eval_group] : NULL,
+        .bench = bench_group >= 0 ? rows->first[bench_group] : NULL,
+        .eval_group = eval_group,
+        .bench_group = bench_group,
+    };
     return KVL_OK;
 }
 
-/* Every pair of `one` (of its kind) with the groups of the other kind that it meets; by itself where it meets none. A pair
- * is made from the eval's side only. */
-static enum kvl_status push_rows_of(struct kvl_rows *rows, const json_t *one)
+/* Every pair of a group with the groups of the other kind that it meets; the group by itself where it meets none. A pair is
+ * made from the eval's side only. */
+static enum kvl_status push_rows_of(struct kvl_rows *rows, int group)
 {
-    int kind = kind_of(one), n_met = 0;
+    int kind = kind_of(rows->first[group]), n_met = 0;
     for (int g = 0; g < rows->n_groups; g++) {
-        const json_t *other = rows->first[g];
-        if (kind_of(other) == kind || !same_knobs(one, other, KVL_KNOB_METHOD | KVL_KNOB_SHARED))
+        if (kind_of(rows->first[g]) == kind
+            || !same_knobs(rows->first[group], rows->first[g], KVL_KNOB_METHOD | KVL_KNOB_SHARED))
             continue;
         n_met++;
         if (kind == KVL_KNOB_EVAL)
-            KVL_TRY(push_row(rows, one, other));
+            KVL_TRY(push_row(rows, group, g));
     }
     if (n_met > 0)
         return KVL_OK;
-    return kind == KVL_KNOB_EVAL ? push_row(rows, one, NULL) : push_row(rows, NULL, one);
-}
-
-const json_t *kvl_row_value(const struct kvl_row *row, const struct kvl_knob *knob)
-{
-    const json_t *record = row->eval != NULL ? row->eval : row->bench;
-    if (knob->scope == KVL_KNOB_EVAL || knob->scope == KVL_KNOB_BENCH)
-        record = knob->scope == KVL_KNOB_EVAL ? row->eval : row->bench;
-    return record != NULL ? kvl_json_get(record, knob->key) : NULL;
+    return kind == KVL_KNOB_EVAL ? push_row(rows, group, -1) : push_row(rows, -1, group);
 }
 
 /* Place in the table of methods; unknown ones last. */
@@ -128,29 +88,29 @@ static int method_place(const json_t *value)
     return i;
 }
 
-static int compare_text(const json_t *a, const json_t *b)
-{
-    char *x = json_dumps(a, JSON_ENCODE_ANY | JSON_SORT_KEYS), *y = json_dumps(b, JSON_ENCODE_ANY | JSON_SORT_KEYS);
-    int order = x != NULL && y != NULL ? strcmp(x, y) : 0;
-    free(x);
-    free(y);
-    return order;
-}
-
+/* Missing first, numbers by value, objects by their first value that differs, else by their text. */
 static int compare_values(const json_t *a, const json_t *b)
 {
     if (a == NULL || b == NULL)
         return (a != NULL) - (b != NULL);
     if (json_is_number(a) && json_is_number(b))
         return (json_number_value(a) > json_number_value(b)) - (json_number_value(a) < json_number_value(b));
-    return json_equal(a, b) ? 0 : compare_text(a, b);
+    if (json_is_string(a) && json_is_string(b))
+        return strcmp(json_string_value(a), json_string_value(b));
+    const char *key;
+    json_t *value;
+    int order = (int)json_typeof(a) - (int)json_typeof(b);
+    json_object_foreach ((json_t *)a, key, value)
+        order = order != 0 ? order : compare_values(value, json_object_get(b, key));
+    return order;
 }
 
 static int compare_rows(const void *a, const void *b)
 {
-    for (int i = 0; i < (int)N_KNOBS; i++) {
-        const json_t *x = kvl_row_value(a, &knobs[i]), *y = kvl_row_value(b, &knobs[i]);
-        int order = strcmp(knobs[i].key, "method") == 0 ? method_place(x) - method_place(y) : 0;
+    const struct kvl_knob *knob;
+    for (int i = 0; (knob = kvl_knob_at(i)) != NULL; i++) {
+        const json_t *x = kvl_row_value(a, knob), *y = kvl_row_value(b, knob);
+        int order = strcmp(knob->key, "method") == 0 ? method_place(x) - method_place(y) : 0;
         if (order == 0)
             order = compare_values(x, y);
         if (order != 0)
@@ -170,7 +130,7 @@ enum kvl_status kvl_rows_init(struct kvl_rows *rows, const struct kvl_record_set
     else
         group_records(rows, kinds);
     for (int g = 0; g < rows->n_groups && status == KVL_OK; g++)
-        status = push_rows_of(rows, rows->first[g]);
+        status = push_rows_of(rows, g);
     if (status != KVL_OK)
         kvl_rows_free(rows);
     else if (rows->n > 0)
@@ -188,9 +148,8 @@ void kvl_rows_free(struct kvl_rows *rows)
 
 /* ---- questions to the records of a row -------------------------------------------------------------------------------- */
 
-const json_t *kvl_rows_next(const struct kvl_rows *rows, const json_t *one, int *i)
+const json_t *kvl_rows_next(const struct kvl_rows *rows, int group, int *i)
 {
-    int group = one != NULL ? find_group(rows, one) : -1;
     while (group >= 0 && *i < rows->set->n) {
         int here = (*i)++;
         if (rows->group[here] == group)
@@ -207,7 +166,7 @@ static bool is_ok(const json_t *record)
 const json_t *kvl_row_measured(const struct kvl_rows *rows, const struct kvl_row *row, const char *key)
 {
     const json_t *record;
-    for (int i = 0; (record = kvl_rows_next(rows, row->bench, &i)) != NULL;)
+    for (int i = 0; (record = kvl_rows_next(rows, row->bench_group, &i)) != NULL;)
         if (!is_ok(record) || !isnan(kvl_record_number(record, key)))
             return record;
     return NULL;
@@ -236,87 +195,4 @@ const json_t *kvl_rows_reference(const struct kvl_rows *rows, const json_t *meas
         newest = newest != NULL ? newest : record;
     }
     return newest;
-}
-
-/* ---- text ------------------------------------------------------------------------------------------------------------- */
-
-bool kvl_rows_vary(const struct kvl_rows *rows, const struct kvl_knob *knob)
-{
-    const struct kvl_row *first = NULL;
-    for (int r = 0; r < rows->n; r++) {
-        const struct kvl_row *row = &rows->rows[r];
-        if ((knob->scope == KVL_KNOB_EVAL && row->eval == NULL) || (knob->scope == KVL_KNOB_BENCH && row->bench == NULL))
-            continue;
-        if (first != NULL && !kvl_record_same(kvl_row_value(first, knob), kvl_row_value(row, knob)))
-            return true;
-        first = first != NULL ? first : row;
-    }
-    return false;
-}
-
-void kvl_context_format(double n, char *text, size_t size)
-{
-    bool whole = n >= 1024 && fmod(n, 1024) == 0;
-    snprintf(text, size, whole ? "%.0fk" : "%.0f", whole ? n / 1024 : n);
-}
-
-static void format_value(const json_t *value, char *text, size_t size)
-{
-    if (json_is_string(value))
-        snprintf(text, size, "%s", json_string_value(value));
-    else if (json_is_number(value))
-        snprintf(text, size, "%.10g", json_number_value(value));
-    else
-        snprintf(text, size, "%s", json_is_true(value) ? "on" : json_is_false(value) ? "off" : "");
-}
-
-static bool same_base(const struct kvl_row *a, const struct kvl_row *b)
-{
-    static const char *const keys[] = {"model", "model_hash", "method", "profile"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const struct kvl_knob *knob = kvl_knob_find(keys[i]);
-        if (!kvl_record_same(kvl_row_value(a, knob), kvl_row_value(b, knob)))
-            return false;
-    }
-    return true;
-}
-
-static bool param_varies(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, const char *param)
-{
-    const json_t *value = json_object_get(kvl_row_value(row, knob), param);
-    for (int r = 0; r < rows->n; r++) {
-        const json_t *other = kvl_row_value(&rows->rows[r], knob);
-        if (other != NULL && same_base(row, &rows->rows[r]) && !kvl_record_same(value, json_object_get(other, param)))
-            return true;
-    }
-    return false;
-}
-
-static void format_params(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, char *text,
-                          size_t size)
-{
-    json_t *params = (json_t *)kvl_row_value(row, knob), *value;
-    const char *name;
-    size_t n = 0;
-    json_object_foreach (params, name, value) {
-        char word[64];
-        if (n >= size || !param_varies(rows, row, knob, name))
-            continue;
-        format_value(value, word, sizeof word);
-        int added = snprintf(text + n, size - n, "%s%s=%s", n > 0 ? " " : "", name, word);
-        n += added > 0 ? (size_t)added : 0;
-    }
-}
-
-void kvl_rows_format(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, char *text,
-                     size_t size)
-{
-    const json_t *value = kvl_row_value(row, knob);
-    text[0] = '\0';
-    if (json_is_object(value))
-        format_params(rows, row, knob, text, size);
-    else if (json_is_string(value) && strcmp(knob->key, "model_hash") == 0)
-        snprintf(text, size, "%.8s", json_string_value(value));
-    else
-        format_value(value, text, size);
 }

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* vasprintf */
 #include "harness/table.h"
 
 #include <ctype.h>

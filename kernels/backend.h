@@ -59,6 +59,12 @@ struct kvl_device_info {
     bool bf16_native; /* products of bfloat16 run faster than those of float32 */
 };
 
+/* The physical limits that a run is held against, as measured on the machine at hand. */
+struct kvl_ceilings {
+    double flops_per_s; /* products in the given type, one multiply-add is two */
+    double bytes_per_s; /* reading memory */
+};
+
 struct kvl_backend {
     const char *name;
     const char *title;
@@ -80,6 +86,9 @@ struct kvl_backend {
      * and gives nanoseconds. */
     enum kvl_status (*mark)(struct kvl_ctx *ctx, int slot);
     enum kvl_status (*elapsed)(struct kvl_ctx *ctx, int from, int to, int64_t *ns);
+
+    /* Measures for about a second; allocates and frees 256 MiB. */
+    enum kvl_status (*ceilings)(struct kvl_ctx *ctx, enum kvl_dtype dtype, struct kvl_ceilings *out);
 
     /* Named, nested ranges for a profiler; free where none listens. `payload` < 0: none. */
     void (*range_push)(struct kvl_ctx *ctx, const char *name, int64_t payload);

@@ -56,7 +56,7 @@ static const char *word_of(const struct essay *essay, const char *name, size_t n
             if (strlen(slots->columns[column]) == n && memcmp(slots->columns[column], name, n) == 0)
                 return slots->cells[essay->row[i] * slots->n_columns + column];
     }
-    assert(!"a pattern names a slot that does not exist");
+    assert(false && "a pattern names a slot that does not exist");
     return "";
 }
 

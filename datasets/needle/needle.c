@@ -17,6 +17,7 @@ enum {
     MAX_KEYS = 16,
     MAX_NEW_TOKENS = 24,
     MAX_ROUNDS = 12,
+    MAX_CONTEXT = 1 << 26,
     FILL_PERCENT = 98,
     VALUE_FIRST = 1000000, /* values have seven digits */
     N_VALUES = 9000000,
@@ -167,6 +168,9 @@ static enum kvl_status needle_make(const struct kvl_task *task, const struct kvl
     *sample = (struct kvl_sample){0};
     KVL_REQUIRE(request->n_context >= task->min_context, "a context of %lld tokens is too short for %s: at least %lld",
                 (long long)request->n_context, task->name, (long long)task->min_context);
+    KVL_REQUIRE(request->n_context <= MAX_CONTEXT, "a context of %lld tokens is too long for %s: at most %d",
+                (long long)request->n_context, task->name, MAX_CONTEXT);
+    KVL_REQUIRE(request->tokenizer, "%s needs the model's tokenizer, and this model has none", task->name);
     KVL_REQUIRE(request->index >= 0, "sample %lld of %s: the first is 0", (long long)request->index, task->name);
     KVL_TRY_OUT(draw_needles(&draft));
     KVL_TRY_OUT(kvl_text_format(&answer_prefix, answer_prefix_format, draft.keys[0].data));

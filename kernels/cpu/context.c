@@ -171,6 +171,7 @@ const struct kvl_backend kvl_backend_cpu = {
     .sync = sync_now,
     .mark = mark,
     .elapsed = elapsed,
+    .ceilings = kvl_cpu_ceilings,
     .range_push = range_push,
     .range_pop = range_pop,
     .weight_init = kvl_cpu_weight_init,

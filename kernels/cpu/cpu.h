@@ -42,6 +42,7 @@ void kvl_gemm_describe(char *text, size_t size); /* "oneDNN 2.6.3" */
 enum kvl_status kvl_cpu_alloc(struct kvl_ctx *ctx, int64_t bytes, void **out);
 void kvl_cpu_free(struct kvl_ctx *ctx, void *memory);
 
+enum kvl_status kvl_cpu_ceilings(struct kvl_ctx *ctx, enum kvl_dtype dtype, struct kvl_ceilings *out);
 enum kvl_status kvl_cpu_weight_init(struct kvl_ctx *ctx, const struct kvl_weight_source *source, struct kvl_weight **out);
 void kvl_cpu_weight_free(struct kvl_ctx *ctx, struct kvl_weight *weight);
 int64_t kvl_cpu_weight_bytes(const struct kvl_weight *weight);

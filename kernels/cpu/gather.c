@@ -14,7 +14,7 @@ enum kvl_status kvl_cpu_gather(struct kvl_ctx *ctx, const struct kvl_gather *op)
 enum kvl_status kvl_cpu_gather_heads(struct kvl_ctx *ctx, const struct kvl_gather_heads *op)
 {
     size_t bytes = (size_t)op->in.head_size * kvl_dtype_size(op->in.dtype);
-#pragma omp parallel for schedule(static) num_threads(kvl_cpu(ctx)->n_threads)
+#pragma omp parallel for schedule(static) num_threads(kvl_cpu(ctx)->n_threads) if (op->n > 1)
     for (int64_t stored = 0; stored < op->n_stored; stored++) {
         int64_t head = stored * op->in.n_heads / op->n_stored;
         const int32_t *idx = op->idx == NULL ? NULL : op->idx + (op->n_lists == 1 ? 0 : stored) * op->n;

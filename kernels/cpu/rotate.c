@@ -6,7 +6,7 @@
 
 enum kvl_status kvl_cpu_rotate_table(struct kvl_ctx *ctx, const struct kvl_rotate_table *op)
 {
-#pragma omp parallel for schedule(static) num_threads(kvl_cpu(ctx)->n_threads)
+#pragma omp parallel for schedule(static) num_threads(kvl_cpu(ctx)->n_threads) if (op->n > 1)
     for (int64_t i = 0; i < op->n; i++)
         for (int64_t c = 0; c < op->n_half; c++) {
             float angle = (float)op->pos[i] * op->inv_freq[c];
@@ -40,7 +40,7 @@ enum kvl_status kvl_cpu_rotate(struct kvl_ctx *ctx, const struct kvl_rotate *op)
     const struct kvl_heads *x = &op->x;
     int64_t half = x->head_size / 2;
     float sign = op->inverse ? -1.0f : 1.0f;
-#pragma omp parallel for schedule(static) num_threads(kvl_cpu(ctx)->n_threads)
+#pragma omp parallel for schedule(static) num_threads(kvl_cpu(ctx)->n_threads) if (x->n_tokens > 1)
     for (int64_t i = 0; i < x->n_tokens; i++)
         for (int64_t a = 0; a < x->n_heads; a++) {
             int64_t at = i * x->token_stride + a * x->head_stride;

@@ -131,7 +131,7 @@ static void test_hostile_searches(void **state)
 {
     enum { N = 1000000 };
     char *text = malloc(N + 1);
-    static const char *const PATTERNS[] = {"(a|a)*[bc]", "(a*)*[bc]", "(?:a|b|ab)*c", "(?:(?=(a+))a)*[bc]", "(?:.|\\n)*?[yz]"};
+    static const char *const PATTERNS[] = {"(a|a)*[bc]", "(a*)*[bc]", "(?:a|b|ab)*c", "(?:(?=(a+))a)*[bc]", "(?:.|\\n)*?[yz]", "(?:a|b)+"};
     int n_errors = 0;
     (void)state;
     memset(text, 'a', N);
@@ -139,7 +139,7 @@ static void test_hostile_searches(void **state)
         struct kvl_split_pattern *pattern;
         struct kvl_spans pieces = {0};
         assert_ok(kvl_split_pattern_init(&pattern, PATTERNS[i], "test"));
-        enum kvl_status status = kvl_split_pattern_apply(pattern, text, 0, i == 4 ? N : 2000, &pieces);
+        enum kvl_status status = kvl_split_pattern_apply(pattern, text, 0, i == 5 ? N : 2000, &pieces);
         assert_true(status == KVL_OK || status == KVL_E_UNSUPPORTED || status == KVL_E_OOM);
         if (status != KVL_OK)
             assert_non_null(strstr(kvl_last_error(), "too much work"));

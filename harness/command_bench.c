@@ -1,0 +1,77 @@
+/* `kvlab bench MODEL --method A,B --phase prefill,decode,e2e --context N`: latency, memory, share of the limit. */
+#include <stdio.h>
+
+#include "harness/bench_group.h"
+#include "harness/command.h"
+
+enum { DEFAULT_NEW_TOKENS = 32 };
+
+static bool has_phase(const struct kvl_options *options, const char *phase)
+{
+    for (int i = 0; i < options->phases.n; i++)
+        if (strcmp(options->phases.items[i], phase) == 0)
+            return true;
+    return options->phases.n == 0;
+}
+
+static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink)
+{
+    const struct kvl_options *o = bench->options;
+    struct kvl_bench_group group = {.bench = bench, .grid = grid, .sink = sink, .wants_prefill = has_phase(o, "prefill"),
+                                    .wants_decode = has_phase(o, "decode"), .wants_e2e = has_phase(o, "e2e")};
+    struct kvl_progress progress;
+    group.progress = &progress;
+    if (group.wants_decode || group.wants_e2e)
+        group.n_new = o->n_new_tokens > 0 ? o->n_new_tokens : DEFAULT_NEW_TOKENS;
+    for (int c = 0; c < o->contexts.n; c++)
+        for (int i = 0; i < grid->n; i++)
+            KVL_TRY(kvl_config_check(&grid->configs[i], &bench->model->shape, (int64_t)o->contexts.items[c], group.n_new));
+    KVL_TRY(bench->ctx->be->ceilings(bench->ctx, bench->model->dtype, &group.ceilings));
+    kvl_progress_begin(&progress, (int64_t)o->contexts.n * grid->n * (o->n_samples + o->n_warmups));
+    enum kvl_status status = KVL_OK;
+    for (int c = 0; c < o->contexts.n && status == KVL_OK; c++) {
+        group.n_context = (int64_t)o->contexts.items[c];
+        status = kvl_bench_group_run(&group);
+    }
+    kvl_progress_end(&progress);
+    return status;
+}
+
+static enum kvl_status check(const struct kvl_options *options)
+{
+    KVL_REQUIRE(options->methods.n > 0, "bench needs --method; `kvlab list methods` shows them");
+    KVL_REQUIRE(options->contexts.n > 0, "bench needs --context: the prompt's tokens, such as 1k,2k");
+#ifndef NDEBUG
+    KVL_REQUIRE(options->force, "this is a debug build: its times mean nothing; build the release preset, or give --force");
+#endif
+    return KVL_OK;
+}
+
+static enum kvl_status run(const struct kvl_options *options)
+{
+    struct kvl_workbench bench = {0};
+    struct kvl_grid grid = {0};
+    struct kvl_sink sink = {0};
+    enum kvl_status status;
+    KVL_TRY(check(options));
+    KVL_TRY_OUT(kvl_workbench_init(&bench, options, false));
+    KVL_TRY_OUT(kvl_grid_init(&grid, options, &bench.model->shape));
+    KVL_TRY_OUT(kvl_sink_init(&sink, options));
+    KVL_TRY_OUT(run_all(&bench, &grid, &sink));
+    KVL_TRY_OUT(kvl_sink_finish(&sink));
+out:
+    kvl_sink_free(&sink);
+    kvl_grid_free(&grid);
+    kvl_workbench_free(&bench);
+    return status;
+}
+
+const struct kvl_command kvl_command_bench = {
+    .name = "bench",
+    .arguments = "MODEL",
+    .help = "Latency of prefill and decode, memory, and the share of what the machine can do.",
+    .min_positional = 1,
+    .max_positional = 1,
+    .keys = "mpcgnwLrbPSsoRJfBdjICMN",
+    .run = run,
+};

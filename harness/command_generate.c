@@ -1,0 +1,207 @@
+/* `kvlab generate MODEL --method M --prompt TEXT`: one answer, and what the method kept, layer by layer. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "harness/command.h"
+#include "harness/kept.h"
+#include "harness/output_file.h"
+#include "harness/table.h"
+#include "harness/text_input.h"
+#include "harness/workbench.h"
+
+enum { DEFAULT_NEW_TOKENS = 128 };
+
+static enum kvl_status write_file(const char *path, const void *data, size_t n)
+{
+    struct kvl_output_file file;
+    KVL_TRY(kvl_output_file_open(&file, path));
+    if (fwrite(data, 1, n, file.stream) == n)
+        return kvl_output_file_commit(&file);
+    kvl_output_file_discard(&file);
+    return kvl_fail(KVL_E_IO, "%s cannot be written", path);
+}
+
+static enum kvl_status write_logits(const struct kvl_session *session, const char *path)
+{
+    int64_t n = kvl_engine_model(session->engine)->shape.n_vocab;
+    float *logits = malloc((size_t)n * sizeof *logits);
+    if (logits == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %lld logits", (long long)n);
+    enum kvl_status status = kvl_session_logits(session, logits);
+    if (status == KVL_OK)
+        status = write_file(path, logits, (size_t)n * sizeof *logits);
+    free(logits);
+    return status;
+}
+
+static enum kvl_status write_kept(const struct kvl_session *session, const struct kvl_config *config, const char *path)
+{
+    json_t *kept;
+    KVL_TRY(kvl_kept_json(session, config, &kept));
+    char *text = json_dumps(kept, JSON_COMPACT);
+    json_decref(kept);
+    enum kvl_status status = text != NULL ? write_file(path, text, strlen(text)) : kvl_fail(KVL_E_OOM, "no memory for %s", path);
+    free(text);
+    return status;
+}
+
+static json_t *ids_json(const struct kvl_ids *ids)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < ids->n; i++)
+        json_array_append_new(list, json_integer(ids->data[i]));
+    return list;
+}
+
+/* Per layer: tokens in, kept, sent on. Runs of equal layers are one row. */
+static enum kvl_status print_layers(const struct kvl_workbench *bench, const struct kvl_session *session)
+{
+    const struct kvl_plan *plan = &session->plan;
+    int64_t n_layer = bench->model->shape.n_layer;
+    struct kvl_table table;
+    enum kvl_status status = kvl_table_init(&table, 6);
+    static const char *const heads[] = {"layers", "tokens in", "kept per head", "heads", "kept %", "go on"};
+    if (status == KVL_OK)
+        status = kvl_table_add_row(&table);
+    for (int c = 0; c < 6 && status == KVL_OK; c++)
+        status = kvl_table_set(&table, c, "%s", heads[c]);
+    for (int64_t first = 0, l = 0; l < n_layer && status == KVL_OK; first = l) {
+        const struct kvl_layer_plan *layer = &plan->layers[first];
+        while (l < n_layer && memcmp(&plan->layers[l], layer, sizeof *layer) == 0)
+            l++;
+        char name[48];
+        snprintf(name, sizeof name, l - first > 1 ? "%lld-%lld" : "%lld", (long long)first, (long long)l - 1);
+        status = kvl_table_add_row(&table);
+        const int64_t cells[] = {layer->n_in, layer->n_keep, plan->n_stored};
+        if (status == KVL_OK)
+            status = kvl_table_set(&table, 0, "%s", name);
+        for (int c = 0; c < 3 && status == KVL_OK; c++)
+            status = kvl_table_set(&table, c + 1, "%lld", (long long)cells[c]);
+        if (status == KVL_OK)
+            status = kvl_table_set(&table, 4, "%.1f", 100.0 * (double)layer->n_keep / (double)plan->n_prompt);
+        if (status == KVL_OK)
+            status = kvl_table_set(&table, 5, "%lld", (long long)layer->n_forward);
+    }
+    if (status == KVL_OK)
+        status = kvl_table_print(&table, KVL_TABLE_TEXT, stdout);
+    kvl_table_free(&table);
+    return status;
+}
+
+static enum kvl_status print_json(const struct kvl_workbench *bench, const struct kvl_session *session,
+                                  const struct kvl_config *config, const struct kvl_ids *prompt,
+                                  const struct kvl_generation *answer)
+{
+    json_t *record;
+    KVL_TRY(kvl_workbench_record(bench, "generate", config, &record));
+    json_t *out = json_object();
+    static const char *const wanted[] = {"model", "model_hash", "backend", "dtype", "method", "profile", "kv_rate", "kv_budget",
+                                         "params", "heads_stored", "kept_per_layer", "token_layers", "kv_bytes",
+                                         "kv_bytes_full"};
+    kvl_record_plan(record, bench, &session->plan);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        json_object_set(out, wanted[i], json_object_get(record, wanted[i]));
+    json_decref(record);
+    json_object_set_new(out, "template", bench->chat != NULL ? json_string(bench->chat->name) : json_null());
+    json_object_set_new(out, "n_prompt", json_integer(prompt->n));
+    json_object_set_new(out, "prompt_ids", ids_json(prompt));
+    json_object_set_new(out, "ids", ids_json(&answer->ids));
+    json_object_set_new(out, "text", kvl_text_json(answer->text, answer->text_length));
+    json_dumpf(out, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(out);
+    return KVL_OK;
+}
+
+static enum kvl_status make_prompt(const struct kvl_workbench *bench, struct kvl_ids *ids)
+{
+    const struct kvl_options *o = bench->options;
+    char *given = NULL, *text = NULL;
+    int64_t n;
+    enum kvl_status status = kvl_read_text(o->prompt, &given, &n);
+    if (status == KVL_OK && kvl_utf8_check(given, n) >= 0)
+        status = kvl_fail(KVL_E_ARG, "the prompt is not valid UTF-8: the first bad byte is at offset %lld",
+                          (long long)kvl_utf8_check(given, n));
+    if (status == KVL_OK && !o->raw && strlen(given) != (size_t)n)
+        status = kvl_fail(KVL_E_ARG, "the prompt holds a zero byte at offset %zu: use --raw for such text", strlen(given));
+    if (status == KVL_OK && o->raw)
+        status = kvl_workbench_encode(bench, given, n, true, ids);
+    if (status == KVL_OK && !o->raw)
+        status = kvl_chat_template_render(bench->chat, o->system, given, "", &text);
+    if (status == KVL_OK && !o->raw)
+        status = kvl_workbench_encode(bench, text, (int64_t)strlen(text), bench->chat == NULL, ids);
+    free(text);
+    free(given);
+    if (status == KVL_OK && ids->n == 0)
+        status = kvl_fail(KVL_E_ARG, "--prompt is empty: give at least one token of text");
+    return status;
+}
+
+static enum kvl_status answer_prompt(const struct kvl_workbench *bench, const struct kvl_config *config, const struct kvl_ids *ids,
+                                     struct kvl_session *session)
+{
+    const struct kvl_options *o = bench->options;
+    int64_t max_new = o->n_new_tokens > 0 ? o->n_new_tokens : DEFAULT_NEW_TOKENS, room = bench->model->shape.n_context - ids->n;
+    if (o->n_new_tokens == 0 && room > 0 && room < max_new)
+        max_new = room;
+    struct kvl_session *sessions[] = {session};
+    struct kvl_generation answer = {0};
+    enum kvl_status status;
+    KVL_TRY(kvl_session_init(session, bench->engine, &config->run->policy, ids->n, max_new));
+    KVL_TRY(kvl_session_trace(session));
+    KVL_TRY(kvl_engine_prefill(bench->engine, &(struct kvl_prefill){.ids = ids->data, .n = ids->n}, sessions, 1));
+    if (o->logits_file != NULL)
+        KVL_TRY(write_logits(session, o->logits_file));
+    if (o->kept_file != NULL)
+        KVL_TRY(write_kept(session, config, o->kept_file));
+    KVL_TRY_OUT(kvl_workbench_generate(bench, session, max_new, NULL, &answer));
+    if (o->kept_end_file != NULL)
+        KVL_TRY_OUT(write_kept(session, config, o->kept_end_file));
+    if (o->json) {
+        KVL_TRY_OUT(print_json(bench, session, config, ids, &answer));
+    } else {
+        fwrite(answer.text, 1, (size_t)answer.text_length, stdout);
+        fputs("\n\n", stdout);
+        KVL_TRY_OUT(print_layers(bench, session));
+    }
+out:
+    kvl_generation_free(&answer);
+    return status;
+}
+
+static enum kvl_status run(const struct kvl_options *options)
+{
+    struct kvl_workbench bench = {0};
+    struct kvl_grid grid = {0};
+    struct kvl_ids ids = {0};
+    struct kvl_session session = {0};
+    enum kvl_status status;
+    struct kvl_options own = *options;
+    char *full[] = {(char[]){"full"}};
+    if (own.methods.n == 0)
+        own.methods = (struct kvl_words){full, 1};
+    KVL_REQUIRE(own.prompt != NULL, "generate needs --prompt TEXT, @FILE or - for standard input");
+    KVL_TRY_OUT(kvl_workbench_init(&bench, &own, true));
+    KVL_TRY_OUT(kvl_grid_init(&grid, &own, &bench.model->shape));
+    KVL_TRY_OUT(grid.n == 1 ? KVL_OK
+                            : kvl_fail(KVL_E_ARG, "generate runs one configuration, the lists make %d: give single values",
+                                       grid.n));
+    KVL_TRY_OUT(make_prompt(&bench, &ids));
+    KVL_TRY_OUT(answer_prompt(&bench, &grid.configs[0], &ids, &session));
+out:
+    kvl_session_free(&session);
+    kvl_ids_free(&ids);
+    kvl_grid_free(&grid);
+    kvl_workbench_free(&bench);
+    return status;
+}
+
+const struct kvl_command kvl_command_generate = {
+    .name = "generate",
+    .arguments = "MODEL",
+    .help = "One greedy answer to a prompt, and what the method kept of it, layer by layer.",
+    .min_positional = 1,
+    .max_positional = 1,
+    .keys = "mxyWlkKZergbPSsJBdjICMN",
+    .run = run,
+};

@@ -1,0 +1,266 @@
+#include "harness/eval_group.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "harness/statistics.h"
+
+/* One configuration's way through the samples. */
+struct entry {
+    const struct kvl_config *config;
+    json_t *record;
+    json_t *samples; /* array, written when the configuration ends */
+    double *scores;  /* [n_samples] */
+    double tokens_in, tokens_out;
+    int64_t n_done;
+    bool planned;    /* the record holds the plan of its first prompt */
+    bool over;       /* a job failed: nothing more is run */
+    struct kvl_session session;
+};
+
+struct entries {
+    struct entry *items;
+    int n;
+};
+
+/* One prompt, shared by all. */
+struct prompt {
+    struct kvl_sample sample;
+    char *text;
+    struct kvl_ids ids;
+    int64_t index;
+};
+
+static void prompt_free(struct prompt *prompt)
+{
+    kvl_sample_free(&prompt->sample);
+    free(prompt->text);
+    kvl_ids_free(&prompt->ids);
+    *prompt = (struct prompt){0};
+}
+
+static enum kvl_status prompt_make(struct prompt *prompt, const struct kvl_eval_group *group, int64_t index)
+{
+    const struct kvl_workbench *bench = group->bench;
+    const struct kvl_task_request request = {bench->model->tokenizer, bench->chat, group->n_context, bench->options->seed, index};
+    prompt->index = index;
+    KVL_TRY(group->task->make(group->task, &request, &prompt->sample));
+    KVL_TRY(kvl_task_prompt(&request, &prompt->sample, &prompt->text));
+    return kvl_workbench_encode(bench, prompt->text, (int64_t)strlen(prompt->text), bench->chat == NULL, &prompt->ids);
+}
+
+/* BOS tokens that a prompt begins with. */
+static int64_t count_bos(const struct kvl_workbench *bench, const struct kvl_ids *ids)
+{
+    int64_t n = 0;
+    while (n < ids->n && ids->data[n] == kvl_tokenizer_bos(bench->model->tokenizer))
+        n++;
+    return n;
+}
+
+static enum kvl_status entry_init(struct entry *entry, const struct kvl_eval_group *group, const struct kvl_config *config)
+{
+    const struct kvl_workbench *bench = group->bench;
+    entry->config = config;
+    KVL_TRY(kvl_workbench_record(bench, "eval", config, &entry->record));
+    json_t *record = entry->record;
+    json_object_set_new(record, "task", json_string(group->task->name));
+    json_object_set_new(record, "task_version", json_integer(group->task->version));
+    json_object_set_new(record, "metric", json_string(group->task->metric));
+    json_object_set_new(record, "protocol", json_string("plain"));
+    json_object_set_new(record, "query_aware", json_true());
+    json_object_set_new(record, "template", bench->chat != NULL ? json_string(bench->chat->name) : json_null());
+    json_object_set_new(record, "seed", json_integer((json_int_t)bench->options->seed));
+    json_object_set_new(record, "context", json_integer(group->n_context));
+    json_object_set_new(record, "n_samples", json_integer(bench->options->n_samples));
+    json_object_set_new(record, "truncated", json_false());
+    entry->samples = json_array();
+    entry->scores = calloc((size_t)bench->options->n_samples, sizeof *entry->scores);
+    return entry->scores != NULL ? kvl_record_key(record) : kvl_fail(KVL_E_OOM, "no memory for the scores");
+}
+
+static void entry_free(struct entry *entry)
+{
+    kvl_session_free(&entry->session);
+    json_decref(entry->record);
+    json_decref(entry->samples);
+    free(entry->scores);
+    *entry = (struct entry){0};
+}
+
+static void fail_entry(struct entry *entry, enum kvl_status status)
+{
+    kvl_record_failure(entry->record, status);
+    entry->over = true;
+    kvl_session_free(&entry->session);
+}
+
+/* Generates and scores; the session has been prefilled. */
+static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+{
+    struct kvl_generation generation;
+    const struct kvl_sample *sample = &prompt->sample;
+    int64_t max_new = group->bench->options->n_new_tokens > 0 ? group->bench->options->n_new_tokens : sample->max_new_tokens;
+    enum kvl_status status = kvl_workbench_generate(group->bench, &entry->session, max_new, sample->stop, &generation);
+    if (status != KVL_OK) {
+        kvl_generation_free(&generation);
+        return status;
+    }
+    double score = group->task->score(generation.text, (const char *const *)sample->answers, sample->n_answers);
+    entry->scores[entry->n_done++] = score;
+    entry->tokens_in += (double)prompt->ids.n;
+    entry->tokens_out += (double)generation.ids.n;
+    json_t *answers = json_array(), *line = json_object();
+    for (int i = 0; i < sample->n_answers; i++)
+        json_array_append_new(answers, json_string(sample->answers[i]));
+    json_object_set(line, "config_key", json_object_get(entry->record, "config_key"));
+    json_object_set_new(line, "index", json_integer(prompt->index));
+    json_object_set(line, "method", json_object_get(entry->record, "method"));
+    json_object_set_new(line, "task", json_string(group->task->name));
+    json_object_set_new(line, "context", json_integer(group->n_context));
+    json_object_set_new(line, "n_prompt", json_integer(prompt->ids.n));
+    json_object_set_new(line, "prompt", json_string(prompt->text));
+    json_object_set_new(line, "prediction", kvl_text_json(generation.text, generation.text_length));
+    json_object_set_new(line, "answers", answers);
+    json_object_set_new(line, "score", json_real(score));
+    json_array_append_new(entry->samples, line);
+    char hash[17];
+    status = kvl_session_logits_hash(&entry->session, hash);
+    json_object_set_new(entry->record, "logits_hash", json_string(hash));
+    json_object_set_new(entry->record, "bos_count", json_integer(count_bos(group->bench, &prompt->ids)));
+    kvl_generation_free(&generation);
+    return status;
+}
+
+/* Plans and allocates one entry's session for a prompt. */
+static void open_session(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+{
+    int64_t max_new = group->bench->options->n_new_tokens > 0 ? group->bench->options->n_new_tokens
+                                                              : prompt->sample.max_new_tokens;
+    enum kvl_status status = kvl_session_init(&entry->session, group->bench->engine, &entry->config->run->policy, prompt->ids.n,
+                                              max_new);
+    if (status != KVL_OK)
+        fail_entry(entry, status);
+    else if (!entry->planned)
+        kvl_record_plan(entry->record, group->bench, &entry->session.plan);
+    entry->planned = true;
+}
+
+/* Prefills together, then lets each entry answer. */
+static void run_together(const struct kvl_eval_group *group, struct entry *const *together, int n, const struct prompt *prompt)
+{
+    struct kvl_session **sessions = calloc((size_t)n + 1, sizeof *sessions);
+    enum kvl_status status = sessions != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for %d sessions", n);
+    for (int i = 0; i < n && sessions != NULL; i++)
+        sessions[i] = &together[i]->session;
+    if (status == KVL_OK)
+        status = kvl_engine_prefill(group->bench->engine, &(struct kvl_prefill){.ids = prompt->ids.data, .n = prompt->ids.n},
+                                    sessions, n);
+    for (int i = 0; i < n; i++) {
+        char label[96], method[64];
+        enum kvl_status own = status != KVL_OK ? status : answer(group, together[i], prompt);
+        if (own != KVL_OK)
+            fail_entry(together[i], own);
+        kvl_session_free(&together[i]->session);
+        kvl_config_label(together[i]->config, method, sizeof method);
+        snprintf(label, sizeof label, "%s %lld %s", group->task->name, (long long)group->n_context, method);
+        kvl_progress_step(group->progress, label);
+    }
+    free(sessions);
+}
+
+static enum kvl_status run_sample(const struct kvl_eval_group *group, struct entries *entries, const struct prompt *prompt)
+{
+    struct entry **together = calloc((size_t)entries->n + 1, sizeof *together);
+    if (together == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %d sessions", entries->n);
+    int n = 0;
+    for (int i = 0; i < entries->n; i++) {
+        struct entry *entry = &entries->items[i];
+        if (!entry->over)
+            open_session(group, entry, prompt);
+        if (entry->over)
+            kvl_progress_step(group->progress, "failed");
+        else if (kvl_plan_leaves_prefill(&entry->session.plan, &group->bench->model->shape))
+            together[n++] = entry;
+        else
+            run_together(group, &entry, 1, prompt);
+    }
+    if (n > 0)
+        run_together(group, together, n, prompt);
+    free(together);
+    return KVL_OK;
+}
+
+static json_t *real_or_null(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static enum kvl_status finish_entry(const struct kvl_eval_group *group, struct entry *entry)
+{
+    json_t *record = entry->record, *scores = json_array();
+    for (int64_t i = 0; i < entry->n_done; i++)
+        json_array_append_new(scores, json_real(entry->scores[i]));
+    if (!entry->over) {
+        json_object_set_new(record, "status", json_string("ok"));
+        json_object_set_new(record, "score", real_or_null(kvl_mean(entry->scores, entry->n_done)));
+        json_object_set_new(record, "score_stderr", real_or_null(kvl_standard_error(entry->scores, entry->n_done)));
+    }
+    json_object_set_new(record, "scores", scores);
+    json_object_set_new(record, "n_scored", json_integer(entry->n_done));
+    json_object_set_new(record, "peak_bytes", json_integer(group->bench->ctx->memory.peak));
+    if (entry->n_done > 0) {
+        json_object_set_new(record, "tokens_in_mean", json_real(entry->tokens_in / (double)entry->n_done));
+        json_object_set_new(record, "tokens_out_mean", json_real(entry->tokens_out / (double)entry->n_done));
+    }
+    size_t i;
+    json_t *sample;
+    enum kvl_status status = KVL_OK;
+    json_array_foreach(entry->samples, i, sample)
+        if (status == KVL_OK)
+            status = kvl_sink_put_sample(group->sink, json_incref(sample));
+    return status == KVL_OK ? kvl_sink_put(group->sink, json_incref(record)) : status;
+}
+
+/* The configurations that are still to be run. */
+static enum kvl_status list_entries(const struct kvl_eval_group *group, struct entries *entries)
+{
+    entries->items = calloc((size_t)group->grid->n + 1, sizeof *entries->items);
+    if (entries->items == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %d configurations", group->grid->n);
+    for (int i = 0; i < group->grid->n; i++) {
+        struct entry *entry = &entries->items[entries->n];
+        enum kvl_status status = entry_init(entry, group, &group->grid->configs[i]);
+        if (status != KVL_OK || kvl_sink_has(group->sink, entry->record)) {
+            entry_free(entry);
+            group->progress->total -= status == KVL_OK ? group->bench->options->n_samples : 0;
+            KVL_TRY(status);
+            continue;
+        }
+        entries->n++;
+    }
+    return KVL_OK;
+}
+
+enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
+{
+    struct entries entries = {0};
+    enum kvl_status status = list_entries(group, &entries);
+    group->bench->ctx->memory.peak = group->bench->ctx->memory.current;
+    for (int64_t i = 0; i < group->bench->options->n_samples && entries.n > 0 && status == KVL_OK; i++) {
+        struct prompt prompt = {0};
+        status = prompt_make(&prompt, group, i);
+        if (status == KVL_OK)
+            status = run_sample(group, &entries, &prompt);
+        prompt_free(&prompt);
+    }
+    for (int i = 0; i < entries.n; i++) {
+        if (status == KVL_OK)
+            status = finish_entry(group, &entries.items[i]);
+        entry_free(&entries.items[i]);
+    }
+    free(entries.items);
+    return status;
+}

@@ -1,0 +1,67 @@
+#include "harness/kept.h"
+
+#include <stdlib.h>
+
+static json_t *list_of(const int32_t *items, int64_t n)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < n; i++)
+        json_array_append_new(list, json_integer(items[i]));
+    return list;
+}
+
+/* Positions of the second pass are places in the restarted prompt. */
+static void to_prompt(const struct kvl_session *session, int32_t *pos, int64_t n)
+{
+    const struct kvl_plan *plan = &session->plan;
+    for (int64_t i = 0; i < n && session->restart != NULL; i++)
+        pos[i] = pos[i] < plan->n_restart ? session->restart[pos[i]] : (int32_t)(pos[i] - plan->n_restart + plan->n_prompt);
+}
+
+/* One list per stored head, or a single one where the method keeps the same for all. */
+static enum kvl_status kept_of(const struct kvl_session *session, int64_t layer, json_t *kept)
+{
+    int64_t n = session->cache.layers[layer].n;
+    int32_t *pos = malloc((size_t)(n > 0 ? n : 1) * sizeof *pos);
+    if (pos == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %lld positions", (long long)n);
+    enum kvl_status status = KVL_OK;
+    for (int64_t head = 0; head < session->plan.n_lists && status == KVL_OK; head++) {
+        status = kvl_kv_cache_positions(&session->cache, layer, head, pos);
+        to_prompt(session, pos, n);
+        json_array_append_new(kept, list_of(pos, n));
+    }
+    free(pos);
+    return status;
+}
+
+enum kvl_status kvl_kept_json(const struct kvl_session *session, const struct kvl_config *config, json_t **out)
+{
+    const struct kvl_plan *plan = &session->plan;
+    json_t *layers = json_array(), *root = *out = json_object();
+    json_object_set_new(root, "n_prompt", json_integer(plan->n_prompt));
+    json_object_set_new(root, "method", json_string(config->method->name));
+    json_object_set_new(root, "profile", json_string(kvl_profile_name(config->profile)));
+    json_object_set_new(root, "heads_stored", json_integer(plan->n_stored));
+    if (session->restart != NULL)
+        json_object_set_new(root, "restart", json_pack("{s:I, s:o}", "layer", plan->restart_layer, "kept",
+                                                       list_of(session->restart, plan->n_restart)));
+    json_object_set_new(root, "layers", layers);
+    for (int64_t l = 0; l < kvl_engine_model(session->engine)->shape.n_layer; l++) {
+        json_t *layer = json_object(), *kept = json_array();
+        json_array_append_new(layers, layer);
+        json_object_set_new(layer, "layer", json_integer(l));
+        json_object_set_new(layer, "n_in", json_integer(plan->layers[l].n_in));
+        json_object_set_new(layer, "kept", kept);
+        json_object_set_new(layer, "forward", session->forward[l] == NULL
+                                                  ? json_null()
+                                                  : list_of(session->forward[l], plan->layers[l].n_forward));
+        enum kvl_status status = kept_of(session, l, kept);
+        if (status != KVL_OK) {
+            json_decref(root);
+            *out = NULL;
+            return status;
+        }
+    }
+    return KVL_OK;
+}

@@ -1,0 +1,34 @@
+/* A report: one table of what methods score, take and keep, from the records of eval and bench. */
+#ifndef KVL_REPORT_H
+#define KVL_REPORT_H
+
+#include "harness/record_set.h"
+#include "harness/table.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct kvl_report {
+    char *heading;          /* a line: model, backend, machine, commit */
+    struct kvl_table table; /* a row per configuration and context; columns only for what occurs */
+    char *notes;            /* lines that say what the numbers are and why some are missing */
+    int n_unused;           /* records that newer ones of the same configuration stand in for */
+};
+
+/* `set` is needed during the call only. */
+enum kvl_status kvl_report_init(struct kvl_report *report, const struct kvl_record_set *set, enum kvl_table_format format);
+void kvl_report_free(struct kvl_report *report);
+
+/* Heading, table, notes; CSV is the table alone. `format` as in init. */
+enum kvl_status kvl_report_print(const struct kvl_report *report, enum kvl_table_format format, FILE *stream);
+
+/* A line of its own for tables and figures: "SmolLM2-135M-Instruct · cpu · bf16 · 2 threads · kvlab 0123456789".
+ * Only what all records share; malloc'd, NULL where there is no memory. `with_model`: the model's name in front. */
+struct kvl_rows;
+char *kvl_report_heading(const struct kvl_rows *rows, bool with_model);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,172 @@
+#include "harness/report_knobs.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/json_file.h"
+#include "harness/report_rows.h"
+
+/* Those that tell records of one kind apart come last: rows without such a record then stay in their place. */
+static const struct kvl_knob knobs[] = {
+    {"model", "model", KVL_KNOB_SHARED, false},
+    {"model_hash", "model hash", KVL_KNOB_SHARED, false},
+    {"backend", "backend", KVL_KNOB_SHARED, false},
+    {"dtype", "dtype", KVL_KNOB_SHARED, false},
+    {"context", "context", KVL_KNOB_SHARED, true},
+    {"method", "method", KVL_KNOB_METHOD, true},
+    {"profile", "profile", KVL_KNOB_METHOD, false},
+    {"params", "parameters", KVL_KNOB_METHOD, false},
+    {"kv_rate", "KV rate", KVL_KNOB_METHOD, true},
+    {"kv_budget", "KV budget", KVL_KNOB_METHOD, true},
+    {"protocol", "protocol", KVL_KNOB_EVAL, false},
+    {"query_aware", "query aware", KVL_KNOB_EVAL, false},
+    {"template", "template", KVL_KNOB_EVAL, false},
+    {"seed", "seed", KVL_KNOB_EVAL, false},
+    {"new_tokens", "new tokens", KVL_KNOB_BENCH, false},
+    {"gpu", "GPU", KVL_KNOB_BENCH, false},
+    {"cpu", "CPU", KVL_KNOB_BENCH, false},
+    {"isa", "isa", KVL_KNOB_BENCH, false},
+    {"threads", "threads", KVL_KNOB_BENCH, false},
+};
+
+enum { N_KNOBS = sizeof knobs / sizeof *knobs };
+
+const struct kvl_knob *kvl_knob_at(int i)
+{
+    return i >= 0 && i < (int)N_KNOBS ? &knobs[i] : NULL;
+}
+
+const struct kvl_knob *kvl_knob_find(const char *key)
+{
+    for (int i = 0; i < (int)N_KNOBS; i++)
+        if (strcmp(knobs[i].key, key) == 0)
+            return &knobs[i];
+    return NULL;
+}
+
+const json_t *kvl_row_value(const struct kvl_row *row, const struct kvl_knob *knob)
+{
+    const json_t *own = knob->scope == KVL_KNOB_BENCH ? row->bench : row->eval;
+    const json_t *other = own == row->bench ? row->eval : row->bench;
+    return kvl_json_get(own != NULL ? own : other, knob->key);
+}
+
+/* ---- what differs ------------------------------------------------------------------------------------------------------ */
+
+static bool same_base(const struct kvl_row *a, const struct kvl_row *b)
+{
+    static const char *const keys[] = {"model", "model_hash", "method", "profile"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct kvl_knob *knob = kvl_knob_find(keys[i]);
+        if (!kvl_record_same(kvl_row_value(a, knob), kvl_row_value(b, knob)))
+            return false;
+    }
+    return true;
+}
+
+static bool param_varies(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob,
+                         const char *param)
+{
+    const json_t *value = json_object_get(kvl_row_value(row, knob), param);
+    for (int r = 0; r < rows->n; r++) {
+        const json_t *other = kvl_row_value(&rows->rows[r], knob);
+        if (other != NULL && same_base(row, &rows->rows[r]) && !kvl_record_same(value, json_object_get(other, param)))
+            return true;
+    }
+    return false;
+}
+
+static bool any_param_varies(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)kvl_row_value(row, knob), name, value)
+        if (param_varies(rows, row, knob, name))
+            return true;
+    return false;
+}
+
+/* Methods without parameters or a profile are not told apart from others by having none. */
+static bool applies(const struct kvl_row *row, const struct kvl_knob *knob)
+{
+    switch (knob->scope) {
+    case KVL_KNOB_EVAL: return row->eval != NULL;
+    case KVL_KNOB_BENCH: return row->bench != NULL;
+    case KVL_KNOB_METHOD: return kvl_row_value(row, knob) != NULL;
+    default: return true;
+    }
+}
+
+bool kvl_rows_vary(const struct kvl_rows *rows, const struct kvl_knob *knob)
+{
+    const struct kvl_row *first = NULL;
+    for (int r = 0; r < rows->n; r++) {
+        const struct kvl_row *row = &rows->rows[r];
+        if (!applies(row, knob))
+            continue;
+        if (json_is_object(kvl_row_value(row, knob)) ? any_param_varies(rows, row, knob)
+            : first != NULL && !kvl_record_same(kvl_row_value(first, knob), kvl_row_value(row, knob)))
+            return true;
+        first = first != NULL ? first : row;
+    }
+    return false;
+}
+
+const json_t *kvl_rows_common(const struct kvl_rows *rows, const struct kvl_knob *knob)
+{
+    const json_t *common = NULL;
+    for (int r = 0; r < rows->n; r++) {
+        const json_t *value = kvl_row_value(&rows->rows[r], knob);
+        if (common != NULL && value != NULL && !kvl_record_same(common, value))
+            return NULL;
+        common = common != NULL ? common : value;
+    }
+    return common;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------------- */
+
+void kvl_context_format(double n, char *text, size_t size)
+{
+    bool whole = n >= 1024 && fmod(n, 1024) == 0;
+    snprintf(text, size, whole ? "%.0fk" : "%.0f", whole ? n / 1024 : n);
+}
+
+void kvl_knob_format(const json_t *value, char *text, size_t size)
+{
+    if (json_is_string(value))
+        snprintf(text, size, "%s", json_string_value(value));
+    else if (json_is_number(value))
+        snprintf(text, size, "%.10g", json_number_value(value));
+    else
+        snprintf(text, size, "%s", json_is_true(value) ? "on" : json_is_false(value) ? "off" : "");
+}
+
+static void format_params(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, char *text,
+                          size_t size)
+{
+    json_t *params = (json_t *)kvl_row_value(row, knob), *value;
+    const char *name;
+    size_t n = 0;
+    json_object_foreach (params, name, value) {
+        char word[64];
+        if (n >= size || !param_varies(rows, row, knob, name))
+            continue;
+        kvl_knob_format(value, word, sizeof word);
+        int added = snprintf(text + n, size - n, "%s%s=%s", n > 0 ? " " : "", name, word);
+        n += added > 0 ? (size_t)added : 0;
+    }
+}
+
+void kvl_rows_format(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, char *text,
+                     size_t size)
+{
+    const json_t *value = kvl_row_value(row, knob);
+    text[0] = '\0';
+    if (json_is_object(value))
+        format_params(rows, row, knob, text, size);
+    else if (json_is_string(value) && strcmp(knob->key, "model_hash") == 0)
+        snprintf(text, size, "%.8s", json_string_value(value));
+    else
+        kvl_knob_format(value, text, size);
+}

@@ -1,0 +1,136 @@
+#include "harness/workbench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static enum kvl_status resolve_template(struct kvl_workbench *bench)
+{
+    const struct kvl_options *options = bench->options;
+    if (options->raw)
+        return KVL_OK;
+    if (options->template_name != NULL)
+        return kvl_chat_template_find(options->template_name, &bench->chat);
+    return kvl_chat_template_recognize(bench->model->chat_jinja, &bench->chat);
+}
+
+static enum kvl_status open_all(struct kvl_workbench *bench, bool wants_text)
+{
+    const struct kvl_options *o = bench->options;
+    struct kvl_backend_options device = {.n_threads = o->n_threads, .memory_limit = o->memory_limit, .isa = o->isa};
+    struct kvl_model_options how = {.dtype = o->dtype, .n_context = o->n_context_model, .seed = o->seed};
+    KVL_TRY(kvl_backend_open(o->backend, &device, &bench->ctx));
+    KVL_TRY(kvl_model_load(bench->ctx, o->positional.items[0], &how, &bench->model));
+    if (wants_text) {
+        KVL_REQUIRE(bench->model->tokenizer != NULL, "%s has no tokenizer: use a GGUF file or a folder with tokenizer.json",
+                    o->positional.items[0]);
+        KVL_TRY(resolve_template(bench));
+    }
+    return kvl_engine_init(&bench->engine, bench->model, o->chunk);
+}
+
+enum kvl_status kvl_workbench_init(struct kvl_workbench *bench, const struct kvl_options *options, bool wants_text)
+{
+    *bench = (struct kvl_workbench){.options = options};
+    enum kvl_status status = open_all(bench, wants_text);
+    if (status != KVL_OK)
+        kvl_workbench_free(bench);
+    return status;
+}
+
+void kvl_workbench_free(struct kvl_workbench *bench)
+{
+    kvl_engine_free(bench->engine);
+    kvl_model_free(bench->model);
+    if (bench->ctx != NULL)
+        bench->ctx->be->close(bench->ctx);
+    *bench = (struct kvl_workbench){0};
+}
+
+enum kvl_status kvl_workbench_encode(const struct kvl_workbench *bench, const char *text, int64_t n, bool raw,
+                                     struct kvl_ids *ids)
+{
+    const struct kvl_tokenizer *tokenizer = bench->model->tokenizer;
+    int32_t bos = kvl_tokenizer_bos(tokenizer);
+    bool wants_bos = !raw && bench->chat != NULL ? bench->chat->wants_bos : kvl_tokenizer_add_bos(tokenizer);
+    if (wants_bos && bos >= 0)
+        KVL_TRY(kvl_ids_push(ids, bos));
+    return kvl_tokenizer_encode(tokenizer, text, n, bench->options->special_text ? KVL_SPECIAL_TEXT : KVL_SPECIAL_PARSE, ids);
+}
+
+/* Whether the text holds `stop` behind its first character that is not white space. */
+static bool has_stop(const char *text, const char *stop)
+{
+    text += strspn(text, " \t\r\n");
+    return *text != '\0' && strstr(text, stop) != NULL;
+}
+
+static enum kvl_status decode_text(const struct kvl_workbench *bench, struct kvl_generation *out)
+{
+    free(out->text);
+    out->text = NULL;
+    return kvl_tokenizer_decode(bench->model->tokenizer, out->ids.data, out->ids.n, true, &out->text, &out->text_length);
+}
+
+enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct kvl_session *session, int64_t max_new,
+                                       const char *stop, struct kvl_generation *out)
+{
+    *out = (struct kvl_generation){0};
+    int32_t eos = kvl_tokenizer_eos(bench->model->tokenizer);
+    while (out->ids.n < max_new) {
+        int32_t id;
+        KVL_TRY(kvl_session_argmax(session, &id));
+        if (id == eos) {
+            out->ended = true;
+            break;
+        }
+        KVL_TRY(kvl_ids_push(&out->ids, id));
+        if (stop != NULL) {
+            KVL_TRY(decode_text(bench, out));
+            if (has_stop(out->text, stop)) {
+                out->ended = true;
+                break;
+            }
+        }
+        if (out->ids.n < max_new)
+            KVL_TRY(kvl_engine_step(bench->engine, session, id));
+    }
+    return decode_text(bench, out);
+}
+
+json_t *kvl_text_json(const char *text, int64_t n)
+{
+    int64_t bad = kvl_utf8_check(text, n);
+    if (bad < 0)
+        return json_stringn(text, (size_t)n);
+    char *shown = malloc((size_t)bad + 4);
+    if (shown == NULL)
+        return json_null();
+    memcpy(shown, text, (size_t)bad);
+    memcpy(shown + bad, "\xef\xbf\xbd", 4);
+    json_t *json = json_stringn(shown, (size_t)bad + 3);
+    free(shown);
+    return json;
+}
+
+void kvl_generation_free(struct kvl_generation *generation)
+{
+    kvl_ids_free(&generation->ids);
+    free(generation->text);
+    *generation = (struct kvl_generation){0};
+}
+
+enum kvl_status kvl_session_logits_hash(const struct kvl_session *session, char hash[17])
+{
+    int64_t n = kvl_engine_model(session->engine)->shape.n_vocab;
+    float *logits = malloc((size_t)n * sizeof *logits);
+    if (logits == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %lld logits", (long long)n);
+    enum kvl_status status = kvl_session_logits(session, logits);
+    uint64_t h = 0xcbf29ce484222325u;
+    const unsigned char *bytes = (const unsigned char *)logits;
+    for (size_t i = 0; i < (size_t)n * sizeof *logits; i++)
+        h = (h ^ bytes[i]) * 0x100000001b3u;
+    snprintf(hash, 17, "%016llx", (unsigned long long)h);
+    free(logits);
+    return status;
+}

@@ -1,0 +1,159 @@
+/* Made-up records for the tests of report, plot and what reads records. */
+#ifndef KVLAB_TEST_MADE_UP_H
+#define KVLAB_TEST_MADE_UP_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "harness/record.h"
+#include "harness/record_set.h"
+#include "tests/support/golden.h"
+
+/* A folder of the test's own; every file name below is in it. */
+static inline const char *made_up_folder(void)
+{
+    static char folder[] = "/tmp/kvlab_test_XXXXXX";
+    static bool made;
+    if (!made)
+        assert_non_null(mkdtemp(folder));
+    made = true;
+    return folder;
+}
+
+static inline const char *made_up_path(const char *name)
+{
+    static char paths[4][256];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", made_up_folder(), name);
+    return path;
+}
+
+static inline void made_up_write(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Text of a whole file, malloc'd. */
+static inline char *made_up_read(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char *text = NULL;
+    size_t size = 0;
+    ssize_t n = getdelim(&text, &size, '\0', file);
+    fclose(file);
+    if (n <= 0) {
+        free(text);
+        return strdup("");
+    }
+    return text;
+}
+
+static inline json_t *made_up_real(double x)
+{
+    return isnan(x) ? json_null() : json_real(x);
+}
+
+/* What both kinds have. `rate` NaN: none, as for full. */
+static inline json_t *made_up_record(const char *kind, const char *method, double rate, int context)
+{
+    char key[128];
+    snprintf(key, sizeof key, "%s %s %g %d", kind, method, rate, context);
+    json_t *record = json_pack(
+        "{s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:n, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:n, s:i, s:s, s:n}",
+        "schema", KVL_RECORD_SCHEMA, "kind", kind, "run_id", "run-1", "time_utc", "2026-01-02T03:04:05Z",
+        "kvlab_commit", "0123456789abcdef0123456789abcdef01234567", "kvlab_dirty", 0, "config_key", key,
+        "cpu", "Model T", "gpu", "isa", "avx2", "threads", 2, "backend", "cpu", "dtype", "bf16", "model", "Tiny-1M",
+        "model_hash", "00112233445566778899", "method", method, "profile", "fastkv", "kv_rate", made_up_real(rate),
+        "kv_budget", "context", context, "status", "ok", "reason");
+    assert_non_null(record);
+    json_object_set_new(record, "params", json_object());
+    double full = 46080.0 * context;
+    json_object_set_new(record, "kv_bytes_full", json_integer((json_int_t)full));
+    json_object_set_new(record, "kv_bytes", json_integer((json_int_t)(isnan(rate) ? full : floor(full * rate))));
+    return record;
+}
+
+static inline json_t *made_up_eval(const char *method, double rate, int context, const char *task, double score, double error)
+{
+    json_t *record = made_up_record("eval", method, rate, context);
+    char key[256];
+    snprintf(key, sizeof key, "%.128s %.64s", kvl_record_text(record, "config_key"), task);
+    json_object_set_new(record, "config_key", json_string(key));
+    json_object_set_new(record, "task", json_string(task));
+    json_object_set_new(record, "task_version", json_integer(1));
+    json_object_set_new(record, "protocol", json_string("plain"));
+    json_object_set_new(record, "template", json_string("smollm2"));
+    json_object_set_new(record, "seed", json_integer(1));
+    json_object_set_new(record, "score", made_up_real(score));
+    json_object_set_new(record, "score_stderr", made_up_real(error));
+    json_object_set_new(record, "n_scored", json_integer(12));
+    return record;
+}
+
+static inline json_t *made_up_bench(const char *method, double rate, int context, double prefill_ms, double decode_ms)
+{
+    json_t *record = made_up_record("bench", method, rate, context);
+    json_object_set_new(record, "new_tokens", json_integer(32));
+    json_object_set_new(record, "prefill_median_ns", made_up_real(prefill_ms * 1e6));
+    json_object_set_new(record, "prefill_p05_ns", made_up_real(prefill_ms * 0.97e6));
+    json_object_set_new(record, "prefill_p95_ns", made_up_real(prefill_ms * 1.06e6));
+    json_object_set_new(record, "decode_token_median_ns", made_up_real(decode_ms * 1e6));
+    json_object_set_new(record, "decode_token_p05_ns", made_up_real(decode_ms * 0.98e6));
+    json_object_set_new(record, "decode_token_p95_ns", made_up_real(decode_ms * 1.05e6));
+    return record;
+}
+
+static inline json_t *made_up_failure(json_t *record, const char *status, const char *reason)
+{
+    static const char *const measured[] = {"score", "score_stderr", "n_scored", "prefill_median_ns", "decode_token_median_ns",
+                                           "kv_bytes"};
+    for (size_t i = 0; i < sizeof measured / sizeof *measured; i++)
+        json_object_set_new(record, measured[i], json_null());
+    json_object_set_new(record, "status", json_string(status));
+    json_object_set_new(record, "reason", json_string(reason));
+    return record;
+}
+
+/* Appends and lets go of it. */
+static inline void made_up_append(const char *path, json_t *record)
+{
+    assert_ok(kvl_record_append(path, record));
+    json_decref(record);
+}
+
+/* What the main job writes: three tasks, contexts 1k and 2k, methods at two rates, and their bench. */
+static inline void made_up_main_job(const char *path)
+{
+    static const char *const tasks[] = {"needle/single_noise", "needle/single_essay", "needle/multi_key"};
+    static const struct {
+        const char *method;
+        double rate, scores[3], prefill, decode;
+    } rows[] = {
+        {"full", NAN, {1, 1, 0.75}, 1, 1},
+        {"streamingllm", 0.1, {0.083, 0.167, 0}, 1.01, 1.22},
+        {"streamingllm", 0.2, {0.25, 0.167, 0.083}, 1.01, 1.19},
+        {"snapkv", 0.1, {0.917, 0.833, 0.333}, 0.98, 1.2},
+        {"snapkv", 0.2, {1, 0.917, 0.583}, 0.98, 1.17},
+        {"fastkv", 0.1, {0.917, 0.917, 0.417}, 1.62, 1.21},
+        {"fastkv", 0.2, {1, 1, 0.667}, 1.6, 1.18},
+    };
+    for (int context = 1024; context <= 2048; context *= 2)
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+            for (int t = 0; t < 3; t++) {
+                double score = rows[r].scores[t] * (context > 1024 ? 0.9 : 1);
+                made_up_append(path, made_up_eval(rows[r].method, rows[r].rate, context, tasks[t], score,
+                                                  sqrt(score * (1 - score) / 11)));
+            }
+            made_up_append(path, made_up_bench(rows[r].method, rows[r].rate, context,
+                                               (context > 1024 ? 2410 : 1130) / rows[r].prefill, 21.5 / rows[r].decode));
+        }
+}
+
+#endif
