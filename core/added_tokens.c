@@ -162,8 +162,8 @@ static int64_t space_after(const char *text, int64_t at, int64_t n)
 
 /* The search goes on behind the token itself, also where the token was passed over or swallowed white space; so a token of
  * white space can be found again in what was swallowed. That is what Hugging Face does. */
-enum kvl_status kvl_added_tokens_split(const struct kvl_added_tokens *tokens, const char *text, int64_t n, enum kvl_special special,
-                                       struct kvl_segments *segments)
+enum kvl_status kvl_added_tokens_split(const struct kvl_added_tokens *tokens, const char *text, int64_t n,
+                                       enum kvl_special special, struct kvl_segments *segments)
 {
     int64_t done = 0;
     for (int64_t at = 0; at < n;) {

@@ -109,7 +109,8 @@ static enum kvl_status allocate(struct kvl_bpe *bpe, const struct kvl_tokenizer_
     bpe->tokens = malloc(n_token_places * sizeof *bpe->tokens);
     bpe->pairs = malloc(n_pair_places * sizeof *bpe->pairs);
     if (!bpe->texts || !bpe->tokens || !bpe->pairs)
-        return kvl_fail(KVL_E_OOM, "%s: no memory for %lld tokens and %lld merges", spec->source, (long long)n_tokens, (long long)spec->n_merges);
+        return kvl_fail(KVL_E_OOM, "%s: no memory for %lld tokens and %lld merges", spec->source, (long long)n_tokens,
+                        (long long)spec->n_merges);
     memset(bpe->tokens, -1, n_token_places * sizeof *bpe->tokens);
     memset(bpe->pairs, -1, n_pair_places * sizeof *bpe->pairs);
     bpe->token_mask = n_token_places - 1;
@@ -129,7 +130,8 @@ static enum kvl_status add_tokens(struct kvl_bpe *bpe, const struct kvl_tokenize
             return kvl_fail(KVL_E_FORMAT, "%s: token %lld is not valid UTF-8", spec->source, (long long)i);
         struct token_entry *e = token_place(bpe, text->data, text->n);
         if (e->id >= 0)
-            return kvl_fail(KVL_E_FORMAT, "%s: token \"%.*s\" has two ids, %d and %lld", spec->source, shown, text->data, e->id, (long long)i);
+            return kvl_fail(KVL_E_FORMAT, "%s: token \"%.*s\" has two ids, %d and %lld", spec->source, shown, text->data, e->id,
+                            (long long)i);
         memcpy(bpe->texts + at, text->data, (size_t)text->n);
         *e = (struct token_entry){at, text->n, (int32_t)i};
         at += text->n;
@@ -139,7 +141,8 @@ static enum kvl_status add_tokens(struct kvl_bpe *bpe, const struct kvl_tokenize
     return KVL_OK;
 }
 
-static enum kvl_status merge_fails(const struct kvl_tokenizer_spec *spec, int64_t i, const char *what, const char *text, int64_t n)
+static enum kvl_status merge_fails(const struct kvl_tokenizer_spec *spec, int64_t i, const char *what, const char *text,
+                                   int64_t n)
 {
     return kvl_fail(KVL_E_FORMAT, "%s: merge %lld: %s \"%.*s\" is not in the vocabulary", spec->source, (long long)i, what,
                     n < 60 ? (int)n : 60, text);

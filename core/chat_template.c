@@ -14,7 +14,10 @@ static const struct kvl_chat_template TEMPLATES[] = {
     {"llama-3.1", "LLaMA-3.1 Instruct: a system message with two dates always comes first", true},
     {"mistral-tekken", "Mistral Nemo, Ministral 8B Instruct (V3 tekken)", true},
 };
+#define KNOWN "smollm2, chatml, llama-3, llama-3.1, mistral-tekken"
 enum { N_TEMPLATES = sizeof TEMPLATES / sizeof TEMPLATES[0], MAX_MARKERS = 12 };
+
+#define LLAMA(role) "<|start_header_id|>" role "<|end_header_id|>\n\n"
 
 /* A conversation of one turn: open, [system_open, system, system_close], user_open, user, user_close, answer prefix. */
 static const struct parts {
@@ -25,10 +28,9 @@ static const struct parts {
     {"", "<|im_start|>system\n", "<|im_end|>\n", "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n",
      "You are a helpful AI assistant named SmolLM, trained by Hugging Face", false},
     {"", "<|im_start|>system\n", "<|im_end|>\n", "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", NULL, false},
-    {"", "<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>", "<|start_header_id|>user<|end_header_id|>\n\n",
-     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n", NULL, true},
-    {"", "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n", "<|eot_id|>",
-     "<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n", "", true},
+    {"", LLAMA("system"), "<|eot_id|>", LLAMA("user"), "<|eot_id|>" LLAMA("assistant"), NULL, true},
+    {"", LLAMA("system") "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n", "<|eot_id|>", LLAMA("user"),
+     "<|eot_id|>" LLAMA("assistant"), "", true},
     {"[INST]", "", "\n\n", "", "[/INST]", NULL, false},
 };
 
@@ -39,23 +41,34 @@ static const struct markers {
     int n_outputs;
 } MARKERS[N_TEMPLATES] = {
     {{"{{'<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n'}}",
-      "{{'<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>\n'}}", "{{'<|im_start|>assistant\n'}}"},
+      "{{'<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>\n'}}",
+      "{{'<|im_start|>assistant\n'}}"},
      {"bos_token", "'role':", "'content':"},
      3},
-    {{"{{'<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>\n'}}", "{{'<|im_start|>assistant\n'}}"},
+    {{"{{'<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>\n'}}",
+      "{{'<|im_start|>assistant\n'}}"},
      {"bos_token", "'role':", "'content':", "<|im_start|>system"},
      2},
-    {{"'<|start_header_id|>'+message['role']+'<|end_header_id|>\n\n'+message['content']|trim+'<|eot_id|>'", "setcontent=bos_token+content%}",
-      "{{content}}", "{{'<|start_header_id|>assistant<|end_header_id|>\n\n'}}"},
+    {{"'<|start_header_id|>'+message['role']+'<|end_header_id|>\n\n'+message['content']|trim+'<|eot_id|>'",
+      "setcontent=bos_token+content%}",
+      "{{content}}",
+      "{{'" LLAMA("assistant") "'}}"},
      {"'role':", "'content':", "Cutting Knowledge"},
      2},
-    {{"{{bos_token}}", "setdate_string='26 Jul 2024'%}", "setsystem_message=''%}", "{{'<|start_header_id|>system<|end_header_id|>\n\n'}}",
-      "{{'Cutting Knowledge Date: December 2023\n'}}", "{{'Today Date: '+date_string+'\n\n'}}", "{{system_message}}{{'<|eot_id|>'}}",
+    {{"{{bos_token}}",
+      "setdate_string='26 Jul 2024'%}",
+      "setsystem_message=''%}",
+      "{{'" LLAMA("system") "'}}",
+      "{{'Cutting Knowledge Date: December 2023\n'}}",
+      "{{'Today Date: '+date_string+'\n\n'}}",
+      "{{system_message}}{{'<|eot_id|>'}}",
       "{{'<|start_header_id|>'+message['role']+'<|end_header_id|>\n\n'+message['content']|trim+'<|eot_id|>'}}",
-      "{{'<|start_header_id|>assistant<|end_header_id|>\n\n'}}"},
+      "{{'" LLAMA("assistant") "'}}"},
      {"strftime_now", "ifsystem_message", "'role':"},
      0},
-    {{"{{bos_token}}", "{{'[INST]'+system_message+'\n\n'+message['content']+'[/INST]'}}", "{{'[INST]'+message['content']+'[/INST]'}}"},
+    {{"{{bos_token}}",
+      "{{'[INST]'+system_message+'\n\n'+message['content']+'[/INST]'}}",
+      "{{'[INST]'+message['content']+'[/INST]'}}"},
      {"[INST] ", " [INST]", " [/INST]", "[SYSTEM_PROMPT]", "<<SYS>>", "setsystem_message='", "strftime_now", "'role':"},
      0},
 };
@@ -83,14 +96,15 @@ enum kvl_status kvl_chat_template_find(const char *name, const struct kvl_chat_t
             return KVL_OK;
         }
     const char *near = kvl_nearest(name, name_at, NULL);
-    return kvl_fail(KVL_E_ARG, "chat template \"%.60s\" is not known%s%s%s; known are smollm2, chatml, llama-3, llama-3.1, mistral-tekken, none",
-                    name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return kvl_fail(KVL_E_ARG, "chat template \"%.60s\" is not known%s%s%s; known are " KNOWN ", none", name,
+                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 /* Ways of saying the same that `plain_form` makes one. */
 static const struct {
     const char *from, *to;
-} SAME[] = {{"message.role", "message['role']"}, {"message.content", "message['content']"}, {"{{-", "{{"}, {"-}}", "}}"}, {"{%-", "{%"}, {"-%}", "%}"}};
+} SAME[] = {{"message.role", "message['role']"}, {"message.content", "message['content']"}, {"{{-", "{{"}, {"-}}", "}}"},
+            {"{%-", "{%"}, {"-%}", "%}"}};
 
 /* Jinja without comments and without white space outside strings; all quotes single, "\n" in strings a newline, and strings
  * that are joined one string. `out` has room for twice the length. */
@@ -160,7 +174,7 @@ enum kvl_status kvl_chat_template_recognize(const char *jinja, const struct kvl_
     if (*out)
         return KVL_OK;
     return kvl_fail(KVL_E_UNSUPPORTED, "the model's chat template is none that kvlab knows; choose one with --template NAME|none "
-                    "(smollm2, chatml, llama-3, llama-3.1, mistral-tekken)");
+                    "(" KNOWN ")");
 }
 
 /* As Python's str.strip, which Jinja's trim is: Unicode's white space and U+001C..U+001F. */
@@ -189,8 +203,8 @@ enum kvl_status kvl_chat_template_render(const struct kvl_chat_template *chat, c
     static const struct parts PLAIN = {"", "", "", "", "", NULL, false};
     const struct parts *p = chat ? &PARTS[chat - TEMPLATES] : &PLAIN;
     const char *said = !chat ? NULL : system ? system : p->system;
-    const char *pieces[] = {p->open, said ? p->system_open : "", said ? said : "", said ? p->system_close : "", p->user_open, user, p->user_close,
-                            answer_prefix};
+    const char *pieces[] = {p->open,      said ? p->system_open : "", said ? said : "", said ? p->system_close : "",
+                            p->user_open, user,                       p->user_close,    answer_prefix};
     enum { SYSTEM = 2, USER = 5, N_PIECES = sizeof pieces / sizeof pieces[0] };
     int64_t lengths[N_PIECES], n = 0;
     for (int i = 0; i < N_PIECES; i++)

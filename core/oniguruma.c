@@ -145,7 +145,8 @@ static enum kvl_status read_property(struct translation *t, struct set *set)
     int n = 0;
     if (t->at >= t->n || t->pattern[t->at] != '{')
         return refuse(t, KVL_E_UNSUPPORTED, "a property must stand in braces");
-    for (t->at++; t->at < t->n && (isalnum((unsigned char)t->pattern[t->at]) || t->pattern[t->at] == '_') && n < MAX_PROPERTY; t->at++)
+    for (t->at++; t->at < t->n && (isalnum((unsigned char)t->pattern[t->at]) || t->pattern[t->at] == '_') && n < MAX_PROPERTY;
+         t->at++)
         set->property[n++] = t->pattern[t->at];
     set->property[n] = 0;
     if (n == 0 || t->at >= t->n || t->pattern[t->at] != '}')

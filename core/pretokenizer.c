@@ -12,8 +12,9 @@ const char KVL_SPLIT_DIGIT[] = NUMERIC;
 const char KVL_SPLIT_DIGITS[] = NUMERIC "+";
 
 /* From tokenizer.json of meta-llama/Meta-Llama-3-8B. */
-static const char LLAMA3[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-                             "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+static const char LLAMA3[] =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 /* From tekken_240911.json (Mistral Nemo, Ministral). */
 static const char TEKKEN[] = "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
@@ -50,6 +51,8 @@ enum kvl_status kvl_pretokenizer_by_name(const char *pre, const char *const **sp
             *ignore_merges = PRETOKENIZERS[i].ignore_merges;
             return KVL_OK;
         }
-    return kvl_fail(KVL_E_UNSUPPORTED, "pre-tokenizer \"%.60s\" (tokenizer.ggml.pre) is not known; known are smollm, gpt-2, default, "
-                    "llama-bpe, llama3, llama-v3, tekken", pre);
+    return kvl_fail(KVL_E_UNSUPPORTED,
+                    "pre-tokenizer \"%.60s\" (tokenizer.ggml.pre) is not known; known are smollm, gpt-2, default, "
+                    "llama-bpe, llama3, llama-v3, tekken",
+                    pre);
 }

@@ -84,7 +84,8 @@ static enum kvl_status read_split(struct kvl_pretokenizer_json *pre, const json_
     if (invert)
         return kvl_json_unsupported("pre_tokenizer's Split.invert", json_object_get(step, "invert"), "it must be false");
     if (!behavior || strcmp(behavior, "Isolated") != 0)
-        return kvl_json_unsupported("pre_tokenizer's Split.behavior", json_object_get(step, "behavior"), "it must be \"Isolated\"");
+        return kvl_json_unsupported("pre_tokenizer's Split.behavior", json_object_get(step, "behavior"),
+                                    "it must be \"Isolated\"");
     const char *text = regex ? regex : kvl_json_member(pattern, "String");
     if (!text || !*text)
         return kvl_json_unsupported("pre_tokenizer's Split.pattern", pattern, "it must hold a Regex or a String");
@@ -101,7 +102,8 @@ static enum kvl_status read_step(struct kvl_pretokenizer_json *pre, const json_t
 {
     const char *type = kvl_json_member(step, "type");
     if (pre->byte_level)
-        return kvl_json_unsupported("pre_tokenizer step after ByteLevel", json_object_get(step, "type"), "ByteLevel must be the last");
+        return kvl_json_unsupported("pre_tokenizer step after ByteLevel", json_object_get(step, "type"),
+                                    "ByteLevel must be the last");
     if (type && strcmp(type, "Sequence") == 0 && depth < MAX_DEPTH) {
         const json_t *steps = json_object_get(step, "pretokenizers");
         if (!json_is_array(steps))

@@ -47,8 +47,8 @@ static enum kvl_status compile(struct kvl_split_pattern *p, const char *pattern,
     if (!p->code) {
         PCRE2_UCHAR message[128];
         pcre2_get_error_message(error, message, sizeof message);
-        return kvl_fail(KVL_E_FORMAT, "%s: split pattern \"%.80s\" is not a regular expression we can read: %s", source, pattern,
-                        (const char *)message);
+        return kvl_fail(KVL_E_FORMAT, "%s: split pattern \"%.80s\" is not a regular expression we can read: %s", source,
+                        pattern, (const char *)message);
     }
     /* Where the library has no JIT, or memory cannot be made executable, its interpreter does the same. */
     pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
@@ -88,12 +88,13 @@ void kvl_split_pattern_free(struct kvl_split_pattern *pattern)
 
 /* The first match at or after `from`: *found, and its place. JIT code has a small stack; where that runs out, the
  * interpreter goes on with heap memory, up to the limit. */
-static enum kvl_status find(const struct kvl_split_pattern *p, pcre2_match_data *data, const char *text, int64_t n, int64_t from,
-                            bool *found, struct kvl_span *match)
+static enum kvl_status find(const struct kvl_split_pattern *p, pcre2_match_data *data, const char *text, int64_t n,
+                            int64_t from, bool *found, struct kvl_span *match)
 {
     int rc = pcre2_match(p->code, (PCRE2_SPTR)text, (PCRE2_SIZE)n, (PCRE2_SIZE)from, PCRE2_NO_UTF_CHECK, data, p->limits);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-        rc = pcre2_match(p->code, (PCRE2_SPTR)text, (PCRE2_SIZE)n, (PCRE2_SIZE)from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, p->limits);
+        rc = pcre2_match(p->code, (PCRE2_SPTR)text, (PCRE2_SIZE)n, (PCRE2_SIZE)from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data,
+                         p->limits);
     *found = rc >= 0;
     if (rc >= 0) {
         const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
@@ -105,7 +106,8 @@ static enum kvl_status find(const struct kvl_split_pattern *p, pcre2_match_data 
     PCRE2_UCHAR message[128];
     pcre2_get_error_message(rc, message, sizeof message);
     return kvl_fail(rc == PCRE2_ERROR_NOMEMORY ? KVL_E_OOM : KVL_E_UNSUPPORTED,
-                    "the tokenizer's split pattern takes too much work on a text of %lld bytes: %s", (long long)n, (const char *)message);
+                    "the tokenizer's split pattern takes too much work on a text of %lld bytes: %s", (long long)n,
+                    (const char *)message);
 }
 
 enum kvl_status kvl_split_pattern_apply(const struct kvl_split_pattern *pattern, const char *text, int64_t start, int64_t n,

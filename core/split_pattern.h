@@ -31,7 +31,7 @@ void kvl_split_pattern_free(struct kvl_split_pattern *pattern);
 
 /* Appends the pieces of text[start..start+n), valid UTF-8: every match is one and so is what lies between matches. The
  * pattern sees nothing outside the span. Many threads may use one pattern. A pattern that needs too many steps or too much
- * memory for this text is KVL_E_UNSUPPORTED. */
+ * memory for this text is KVL_E_UNSUPPORTED; one that tries much at every place may still take time quadratic in n. */
 enum kvl_status kvl_split_pattern_apply(const struct kvl_split_pattern *pattern, const char *text, int64_t start, int64_t n,
                                         struct kvl_spans *pieces);
 

@@ -52,13 +52,17 @@ void kvl_ids_free(struct kvl_ids *ids)
 static enum kvl_status check_spec(const struct kvl_tokenizer_spec *spec, enum kvl_normal_form *form)
 {
     if (spec->n_vocab < 1 || spec->n_vocab > INT32_MAX)
-        return kvl_fail(KVL_E_FORMAT, "%s: a vocabulary of %lld tokens; it must have 1 to 2147483647", spec->source, (long long)spec->n_vocab);
+        return kvl_fail(KVL_E_FORMAT, "%s: a vocabulary of %lld tokens; it must have 1 to 2147483647", spec->source,
+                        (long long)spec->n_vocab);
     if (!kvl_normal_form_find(spec->normalizer ? spec->normalizer : "none", form))
-        return kvl_fail(KVL_E_UNSUPPORTED, "%s: normalizer \"%.40s\" is none of none, nfc, nfd, nfkc, nfkd", spec->source, spec->normalizer);
+        return kvl_fail(KVL_E_UNSUPPORTED, "%s: normalizer \"%.40s\" is none of none, nfc, nfd, nfkc, nfkd", spec->source,
+                        spec->normalizer);
     if (spec->bos < -1 || spec->bos >= spec->n_vocab)
-        return kvl_fail(KVL_E_FORMAT, "%s: BOS id %d is not below the vocabulary's %lld", spec->source, spec->bos, (long long)spec->n_vocab);
+        return kvl_fail(KVL_E_FORMAT, "%s: BOS id %d is not below the vocabulary's %lld", spec->source, spec->bos,
+                        (long long)spec->n_vocab);
     if (spec->eos < -1 || spec->eos >= spec->n_vocab)
-        return kvl_fail(KVL_E_FORMAT, "%s: EOS id %d is not below the vocabulary's %lld", spec->source, spec->eos, (long long)spec->n_vocab);
+        return kvl_fail(KVL_E_FORMAT, "%s: EOS id %d is not below the vocabulary's %lld", spec->source, spec->eos,
+                        (long long)spec->n_vocab);
     if (spec->add_bos && spec->bos < 0)
         return kvl_fail(KVL_E_FORMAT, "%s: a BOS token is to be added, but none is named", spec->source);
     return KVL_OK;
@@ -74,14 +78,17 @@ static enum kvl_status check_added(const struct kvl_tokenizer *t, const struct k
     if (kvl_utf8_check(token->text.data, token->text.n) >= 0)
         return kvl_fail(KVL_E_FORMAT, "%s: added token %lld (id %d) is not valid UTF-8", spec->source, (long long)i, token->id);
     if (token->id < 0 || token->id >= spec->n_vocab)
-        return kvl_fail(KVL_E_FORMAT, "%s: added token \"%.*s\": id %d is not in 0..%lld", spec->source, shown, token->text.data,
-                        token->id, (long long)spec->n_vocab - 1);
+        return kvl_fail(KVL_E_FORMAT, "%s: added token \"%.*s\": id %d is not in 0..%lld", spec->source, shown,
+                        token->text.data, token->id, (long long)spec->n_vocab - 1);
     if (seen[token->id])
-        return kvl_fail(KVL_E_FORMAT, "%s: added token \"%.*s\": id %d is another added token's", spec->source, shown, token->text.data, token->id);
+        return kvl_fail(KVL_E_FORMAT, "%s: added token \"%.*s\": id %d is another added token's", spec->source, shown,
+                        token->text.data, token->id);
     int32_t ordinary = kvl_bpe_find(t->bpe, token->text.data, token->text.n);
     if (ordinary != token->id && (ordinary >= 0 || spec->vocab[token->id].data))
-        return kvl_fail(KVL_E_FORMAT, "%s: added token \"%.*s\" has id %d, which the vocabulary gives to another token or its text another id",
-                        spec->source, shown, token->text.data, token->id);
+        return kvl_fail(
+            KVL_E_FORMAT,
+            "%s: added token \"%.*s\" has id %d, which the vocabulary gives to another token or its text another id",
+            spec->source, shown, token->text.data, token->id);
     seen[token->id] = true;
     return KVL_OK;
 }
@@ -106,7 +113,8 @@ static enum kvl_status check_added_texts(const struct kvl_tokenizer_spec *spec)
     for (int64_t i = 1; i < spec->n_added && status == KVL_OK; i++)
         if (compare_texts(&sorted[i - 1], &sorted[i]) == 0)
             status = kvl_fail(KVL_E_FORMAT, "%s: added token \"%.*s\" has two ids, %d and %d", spec->source,
-                              sorted[i]->text.n < 60 ? (int)sorted[i]->text.n : 60, sorted[i]->text.data, sorted[i - 1]->id, sorted[i]->id);
+                              sorted[i]->text.n < 60 ? (int)sorted[i]->text.n : 60, sorted[i]->text.data, sorted[i - 1]->id,
+                              sorted[i]->id);
     free(sorted);
     return status;
 }
@@ -289,7 +297,8 @@ enum kvl_status kvl_tokenizer_encode(const struct kvl_tokenizer *tokenizer, cons
     enum kvl_status status = KVL_OK;
     int64_t n_before = ids->n, bad = kvl_utf8_check(text, n);
     if (bad >= 0)
-        return kvl_fail(KVL_E_ARG, "the text is not valid UTF-8 at byte %lld (0x%02X)", (long long)bad, (unsigned char)text[bad]);
+        return kvl_fail(KVL_E_ARG, "the text is not valid UTF-8 at byte %lld (0x%02X)", (long long)bad,
+                        (unsigned char)text[bad]);
     KVL_TRY_OUT(kvl_added_tokens_split(tokenizer->added, text, n, special, &segments));
     for (int64_t i = 0; i < segments.n; i++) {
         const struct kvl_segment *s = &segments.data[i];

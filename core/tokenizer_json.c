@@ -42,7 +42,8 @@ static enum kvl_status check_model(const struct reader *r)
     for (size_t i = 0; i < sizeof UNUSED / sizeof UNUSED[0]; i++) {
         const json_t *value = json_object_get(r->model, UNUSED[i]);
         const char *text = json_string_value(value);
-        if (!value || json_is_null(value) || json_is_false(value) || (text && !*text) || (json_is_number(value) && json_number_value(value) == 0))
+        if (!value || json_is_null(value) || json_is_false(value) || (text && !*text)
+            || (json_is_number(value) && json_number_value(value) == 0))
             continue;
         char path[64];
         snprintf(path, sizeof path, "model.%s", UNUSED[i]);
@@ -224,7 +225,8 @@ static enum kvl_status check_decoder(const struct reader *r)
         if (step && strcmp(step, "ByteLevel") == 0)
             return KVL_OK;
     }
-    return kvl_json_unsupported("decoder.type", json_object_get(value, "type"), "known are ByteLevel and a Sequence that holds it");
+    return kvl_json_unsupported("decoder.type", json_object_get(value, "type"),
+                                "known are ByteLevel and a Sequence that holds it");
 }
 
 /* Id of a token by its text, -1 if there is none. */
@@ -246,7 +248,8 @@ static enum kvl_status read_template(struct reader *r, const json_t *processor)
     size_t n_special = first ? 1 : 0;
     if (!json_is_array(single) || json_array_size(single) != n_special + 1
         || !json_object_get(json_array_get(single, n_special), "Sequence"))
-        return kvl_json_unsupported("post_processor.single", single, "it must be the text, with at most one special token before it");
+        return kvl_json_unsupported("post_processor.single", single,
+                                    "it must be the text, with at most one special token before it");
     if (!first)
         return KVL_OK;
     const char *name = kvl_json_member(first, "id");

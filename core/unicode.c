@@ -132,7 +132,8 @@ int64_t kvl_byte_alphabet_decode(const struct kvl_byte_alphabet *alphabet, const
 static const struct {
     const char *name;
     enum kvl_normal_form form;
-} FORMS[] = {{"none", KVL_FORM_NONE}, {"nfc", KVL_FORM_NFC}, {"nfd", KVL_FORM_NFD}, {"nfkc", KVL_FORM_NFKC}, {"nfkd", KVL_FORM_NFKD}};
+} FORMS[] = {{"none", KVL_FORM_NONE}, {"nfc", KVL_FORM_NFC},   {"nfd", KVL_FORM_NFD},
+             {"nfkc", KVL_FORM_NFKC}, {"nfkd", KVL_FORM_NFKD}};
 
 bool kvl_normal_form_find(const char *name, enum kvl_normal_form *out)
 {
@@ -178,7 +179,8 @@ static int64_t decompose(const char *text, int64_t n, utf8proc_option_t options,
         int size, boundary = 0;
         uint32_t code = kvl_utf8_get(text, i, n, &size);
         int64_t left = n_codes < room ? room - n_codes : 0;
-        utf8proc_ssize_t made = utf8proc_decompose_char((utf8proc_int32_t)code, left > 0 ? codes + n_codes : NULL, left, options, &boundary);
+        utf8proc_ssize_t made =
+            utf8proc_decompose_char((utf8proc_int32_t)code, left > 0 ? codes + n_codes : NULL, left, options, &boundary);
         if (made < 0)
             return made;
         n_codes += made;
@@ -190,7 +192,8 @@ static int64_t decompose(const char *text, int64_t n, utf8proc_option_t options,
 enum kvl_status kvl_normalize(enum kvl_normal_form form, const char *text, int64_t n, char **out, int64_t *n_out)
 {
     bool compose = form == KVL_FORM_NFC || form == KVL_FORM_NFKC, compatible = form == KVL_FORM_NFKC || form == KVL_FORM_NFKD;
-    utf8proc_option_t options = UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
+    utf8proc_option_t options =
+        UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
     utf8proc_int32_t *codes = NULL;
     enum kvl_status status = KVL_OK;
     *out = NULL;
@@ -227,7 +230,8 @@ out:
 bool kvl_is_white_space(uint32_t code)
 {
     return (code >= 9 && code <= 13) || code == ' ' || code == 0x85 || code == 0xA0 || code == 0x1680
-        || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
+           || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F
+           || code == 0x3000;
 }
 
 bool kvl_is_word(uint32_t code)

@@ -1,7 +1,7 @@
 /* General categories of the characters that came with Unicode 15 and 16.
  *
  * Hugging Face `tokenizers` 0.23 matches with Oniguruma 6.9.10 (Unicode 16), Debian 12's PCRE2 10.42 knows Unicode 14. Where a
- * pattern asks for a category, core/split_pattern.c adds these ranges to it; a newer PCRE2 has them already, which does no harm.
+ * pattern asks for a category, core/oniguruma.c adds these ranges to it; a newer PCRE2 has them already, which does no harm.
  * Made by asking both libraries for the category of every code point; every row is unassigned in PCRE2 10.42. */
 #ifndef KVL_UNICODE_RECENT_H
 #define KVL_UNICODE_RECENT_H

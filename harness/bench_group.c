@@ -177,6 +177,14 @@ static enum kvl_status finish_entry(const struct kvl_bench_group *group, struct 
     return kvl_sink_put(group->sink, json_incref(record));
 }
 
+static void note_failure(struct entry *entry, enum kvl_status status)
+{
+    if (status == KVL_OK)
+        return;
+    kvl_record_failure(entry->record, status);
+    entry->over = true;
+}
+
 /* Rounds over all entries: warm-ups first, then samples, until their number or the time limit is reached. */
 static void run_rounds(const struct kvl_bench_group *group, struct entry *entries, int n, const int32_t *ids)
 {
@@ -193,20 +201,15 @@ static void run_rounds(const struct kvl_bench_group *group, struct entry *entrie
             enum kvl_status status = KVL_OK;
             if (!entries[i].over)
                 status = time_once(group, &entries[i], ids, round, round == 0);
-            if (status != KVL_OK) {
-                kvl_record_failure(entries[i].record, status);
-                entries[i].over = true;
-            }
+            note_failure(&entries[i], status);
             kvl_config_label(entries[i].config, name, sizeof name);
             snprintf(label, sizeof label, "%lld %s%s", (long long)group->n_context, name, round < 0 ? " (warm-up)" : "");
             kvl_progress_step(group->progress, label);
         }
     }
     for (int i = 0; i < n && group->wants_prefill; i++)
-        if (!entries[i].over && time_selection(group, &entries[i], ids) != KVL_OK) {
-            kvl_record_failure(entries[i].record, KVL_E_INTERNAL);
-            entries[i].over = true;
-        }
+        if (!entries[i].over)
+            note_failure(&entries[i], time_selection(group, &entries[i], ids));
 }
 
 /* Seeded random ids, never constants. */
@@ -227,7 +230,10 @@ enum kvl_status kvl_bench_group_run(const struct kvl_bench_group *group)
     enum kvl_status status = entries != NULL && ids != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for the benchmark");
     for (int i = 0; i < group->grid->n && status == KVL_OK; i++) {
         status = entry_init(&entries[n], group, &group->grid->configs[i]);
-        if (status != KVL_OK || kvl_sink_has(group->sink, entries[n].record))
+        bool finished = status == KVL_OK && kvl_sink_has(group->sink, entries[n].record);
+        if (finished)
+            group->progress->total -= group->bench->options->n_samples + group->bench->options->n_warmups;
+        if (finished || status != KVL_OK)
             entry_free(&entries[n]);
         else
             n++;

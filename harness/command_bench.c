@@ -14,6 +14,17 @@ static bool has_phase(const struct kvl_options *options, const char *phase)
     return options->phases.n == 0;
 }
 
+/* The memory limit is for the methods: measuring the machine needs memory of its own. */
+static enum kvl_status measure_ceilings(const struct kvl_workbench *bench, struct kvl_ceilings *ceilings)
+{
+    struct kvl_ctx *ctx = bench->ctx;
+    int64_t limit = ctx->memory.limit;
+    ctx->memory.limit = 0;
+    enum kvl_status status = ctx->be->ceilings(ctx, bench->model->dtype, ceilings);
+    ctx->memory.limit = limit;
+    return status;
+}
+
 static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink)
 {
     const struct kvl_options *o = bench->options;
@@ -26,7 +37,7 @@ static enum kvl_status run_all(const struct kvl_workbench *bench, const struct k
     for (int c = 0; c < o->contexts.n; c++)
         for (int i = 0; i < grid->n; i++)
             KVL_TRY(kvl_config_check(&grid->configs[i], &bench->model->shape, (int64_t)o->contexts.items[c], group.n_new));
-    KVL_TRY(bench->ctx->be->ceilings(bench->ctx, bench->model->dtype, &group.ceilings));
+    KVL_TRY(measure_ceilings(bench, &group.ceilings));
     kvl_progress_begin(&progress, (int64_t)o->contexts.n * grid->n * (o->n_samples + o->n_warmups));
     enum kvl_status status = KVL_OK;
     for (int c = 0; c < o->contexts.n && status == KVL_OK; c++) {
@@ -41,6 +52,7 @@ static enum kvl_status check(const struct kvl_options *options)
 {
     KVL_REQUIRE(options->methods.n > 0, "bench needs --method; `kvlab list methods` shows them");
     KVL_REQUIRE(options->contexts.n > 0, "bench needs --context: the prompt's tokens, such as 1k,2k");
+    KVL_REQUIRE(!options->resume || options->output != NULL, "--resume needs -o FILE: the file to go on with");
 #ifndef NDEBUG
     KVL_REQUIRE(options->force, "this is a debug build: its times mean nothing; build the release preset, or give --force");
 #endif

@@ -5,19 +5,15 @@
 #include "harness/command.h"
 #include "harness/eval_group.h"
 
-/* Everything that would be refused later is refused before the first prompt. */
-static enum kvl_status check(const struct kvl_workbench *bench, const struct kvl_grid *grid)
+/* Every task at every context: `visit` is called with each. */
+static enum kvl_status walk(struct kvl_eval_group *group, enum kvl_status (*visit)(const struct kvl_eval_group *group))
 {
-    const struct kvl_options *o = bench->options;
-    for (int t = 0; t < o->tasks.n; t++)
-        for (int c = 0; c < o->contexts.n; c++) {
-            const struct kvl_task *task;
-            int64_t n = (int64_t)o->contexts.items[c];
-            KVL_TRY(kvl_task_find(o->tasks.items[t], &task));
-            KVL_REQUIRE(n >= task->min_context, "--context %lld is too short for %s: give at least %lld", (long long)n, task->name,
-                        (long long)task->min_context);
-            for (int i = 0; i < grid->n; i++)
-                KVL_TRY(kvl_config_check(&grid->configs[i], &bench->model->shape, n, o->n_new_tokens));
+    const struct kvl_options *o = group->bench->options;
+    for (int c = 0; c < o->contexts.n; c++)
+        for (int t = 0; t < o->tasks.n; t++) {
+            group->n_context = (int64_t)o->contexts.items[c];
+            KVL_TRY(kvl_task_find(o->tasks.items[t], &group->task));
+            KVL_TRY(visit(group));
         }
     return KVL_OK;
 }
@@ -26,18 +22,21 @@ static enum kvl_status run_all(const struct kvl_workbench *bench, const struct k
 {
     const struct kvl_options *o = bench->options;
     struct kvl_progress progress;
+    struct kvl_eval_group group = {.bench = bench, .grid = grid, .sink = sink, .progress = &progress};
+    KVL_TRY(walk(&group, kvl_eval_group_check));
     kvl_progress_begin(&progress, (int64_t)o->tasks.n * o->contexts.n * grid->n * o->n_samples);
-    enum kvl_status status = KVL_OK;
-    for (int c = 0; c < o->contexts.n; c++)
-        for (int t = 0; t < o->tasks.n && status == KVL_OK; t++) {
-            struct kvl_eval_group group = {.bench = bench, .grid = grid, .n_context = (int64_t)o->contexts.items[c],
-                                           .sink = sink, .progress = &progress};
-            status = kvl_task_find(o->tasks.items[t], &group.task);
-            if (status == KVL_OK)
-                status = kvl_eval_group_run(&group);
-        }
+    enum kvl_status status = walk(&group, kvl_eval_group_run);
     kvl_progress_end(&progress);
     return status;
+}
+
+static enum kvl_status check(const struct kvl_options *options)
+{
+    KVL_REQUIRE(options->methods.n > 0, "eval needs --method; `kvlab list methods` shows them");
+    KVL_REQUIRE(options->tasks.n > 0, "eval needs --task; `kvlab list tasks` shows them");
+    KVL_REQUIRE(options->contexts.n > 0, "eval needs --context: the prompt's tokens, such as 1k,2k");
+    KVL_REQUIRE(!options->resume || options->output != NULL, "--resume needs -o FILE: the file to go on with");
+    return KVL_OK;
 }
 
 static enum kvl_status run(const struct kvl_options *options)
@@ -46,15 +45,9 @@ static enum kvl_status run(const struct kvl_options *options)
     struct kvl_grid grid = {0};
     struct kvl_sink sink = {0};
     enum kvl_status status;
-    const struct kvl_task *task;
-    KVL_REQUIRE(options->methods.n > 0, "eval needs --method; `kvlab list methods` shows them");
-    KVL_REQUIRE(options->tasks.n > 0, "eval needs --task; `kvlab list tasks` shows them");
-    KVL_REQUIRE(options->contexts.n > 0, "eval needs --context: the prompt's tokens, such as 1k,2k");
-    for (int t = 0; t < options->tasks.n; t++)
-        KVL_TRY(kvl_task_find(options->tasks.items[t], &task));
+    KVL_TRY(check(options));
     KVL_TRY_OUT(kvl_workbench_init(&bench, options, true));
     KVL_TRY_OUT(kvl_grid_init(&grid, options, &bench.model->shape));
-    KVL_TRY_OUT(check(&bench, &grid));
     KVL_TRY_OUT(kvl_sink_init(&sink, options));
     KVL_TRY_OUT(run_all(&bench, &grid, &sink));
     KVL_TRY_OUT(kvl_sink_finish(&sink));
@@ -71,6 +64,6 @@ const struct kvl_command kvl_command_eval = {
     .help = "Accuracy of methods on tasks; one record per configuration.",
     .min_positional = 1,
     .max_positional = 1,
-    .keys = "mtcnrbPSgeysoRJBdjICMN",
+    .keys = "mtcnrbPSgesoRJBdjICMN",
     .run = run,
 };

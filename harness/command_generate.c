@@ -4,6 +4,7 @@
 
 #include "harness/command.h"
 #include "harness/kept.h"
+#include "harness/output_check.h"
 #include "harness/output_file.h"
 #include "harness/table.h"
 #include "harness/text_input.h"
@@ -119,9 +120,8 @@ static enum kvl_status make_prompt(const struct kvl_workbench *bench, struct kvl
     char *given = NULL, *text = NULL;
     int64_t n;
     enum kvl_status status = kvl_read_text(o->prompt, &given, &n);
-    if (status == KVL_OK && kvl_utf8_check(given, n) >= 0)
-        status = kvl_fail(KVL_E_ARG, "the prompt is not valid UTF-8: the first bad byte is at offset %lld",
-                          (long long)kvl_utf8_check(given, n));
+    if (status == KVL_OK && n == 0)
+        status = kvl_fail(KVL_E_ARG, "the prompt is empty: give at least one token of text");
     if (status == KVL_OK && !o->raw && strlen(given) != (size_t)n)
         status = kvl_fail(KVL_E_ARG, "the prompt holds a zero byte at offset %zu: use --raw for such text", strlen(given));
     if (status == KVL_OK && o->raw)
@@ -133,7 +133,7 @@ static enum kvl_status make_prompt(const struct kvl_workbench *bench, struct kvl
     free(text);
     free(given);
     if (status == KVL_OK && ids->n == 0)
-        status = kvl_fail(KVL_E_ARG, "--prompt is empty: give at least one token of text");
+        status = kvl_fail(KVL_E_ARG, "the prompt has no token that the model knows: give other text");
     return status;
 }
 
@@ -169,6 +169,29 @@ out:
     return status;
 }
 
+/* What can be refused before the model is loaded. */
+static enum kvl_status check(const struct kvl_options *o)
+{
+    const char *const names[] = {"--logits", "--kept", "--kept-end"};
+    const char *const paths[] = {o->logits_file, o->kept_file, o->kept_end_file};
+    KVL_REQUIRE(o->prompt != NULL, "generate needs --prompt TEXT, @FILE or - for standard input");
+    KVL_REQUIRE(!o->raw || o->template_name == NULL, "--raw and --template contradict each other: give one");
+    KVL_REQUIRE(!o->raw || o->system == NULL, "--raw takes the text as it is: leave --system out");
+    KVL_REQUIRE(o->system == NULL || o->template_name == NULL || strcmp(o->template_name, "none") != 0,
+                "--template none has no place for a system message: leave --system out");
+    KVL_REQUIRE(o->kv_rates.n == 0 || o->kv_budgets.n == 0, "--kv-rate and --kv-budget contradict each other: give one");
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < i && paths[i] != NULL; j++)
+            KVL_REQUIRE(paths[j] == NULL || strcmp(paths[i], paths[j]) != 0, "%s and %s name the same file, %s", names[j],
+                        names[i], paths[i]);
+        if (paths[i] == NULL)
+            continue;
+        KVL_TRY(kvl_output_check_other(names[i], paths[i], o->positional.items[0]));
+        KVL_TRY(kvl_output_check_whole(paths[i]));
+    }
+    return KVL_OK;
+}
+
 static enum kvl_status run(const struct kvl_options *options)
 {
     struct kvl_workbench bench = {0};
@@ -180,12 +203,14 @@ static enum kvl_status run(const struct kvl_options *options)
     char *full[] = {(char[]){"full"}};
     if (own.methods.n == 0)
         own.methods = (struct kvl_words){full, 1};
-    KVL_REQUIRE(own.prompt != NULL, "generate needs --prompt TEXT, @FILE or - for standard input");
+    KVL_TRY(check(&own));
     KVL_TRY_OUT(kvl_workbench_init(&bench, &own, true));
     KVL_TRY_OUT(kvl_grid_init(&grid, &own, &bench.model->shape));
     KVL_TRY_OUT(grid.n == 1 ? KVL_OK
                             : kvl_fail(KVL_E_ARG, "generate runs one configuration, the lists make %d: give single values",
                                        grid.n));
+    if (own.system != NULL && bench.chat == NULL)
+        KVL_TRY_OUT(kvl_fail(KVL_E_ARG, "this model has no chat template, so there is no place for --system"));
     KVL_TRY_OUT(make_prompt(&bench, &ids));
     KVL_TRY_OUT(answer_prompt(&bench, &grid.configs[0], &ids, &session));
 out:

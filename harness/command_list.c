@@ -112,7 +112,8 @@ static enum kvl_status list_experiments(json_t *items)
     KVL_TRY(kvl_data_folder("experiments", folder, sizeof folder));
     struct dirent **entries;
     int n = scandir(folder, &entries, NULL, by_name);
-    KVL_REQUIRE(n >= 0, "%s cannot be read", folder);
+    if (n < 0)
+        return kvl_fail(KVL_E_IO, "%s cannot be read", folder);
     for (int i = 0; i < n; i++) {
         char path[2048];
         const char *name = entries[i]->d_name, *dot = strrchr(name, '.');

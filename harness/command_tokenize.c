@@ -9,7 +9,7 @@
 
 /* One JSON string a line in, one JSON array a line out. */
 static enum kvl_status tokenize_json(const struct kvl_tokenizer *tokenizer, enum kvl_special special, const char *text,
-                                     int64_t n)
+                                     int64_t n, FILE *out)
 {
     const char *end = text + n;
     struct kvl_ids ids = {0};
@@ -20,17 +20,17 @@ static enum kvl_status tokenize_json(const struct kvl_tokenizer *tokenizer, enum
         json_error_t error;
         json_t *string = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
         if (!json_is_string(string))
-            status = kvl_fail(KVL_E_ARG, "standard input, line %lld: not a JSON string%s%s", (long long)line,
+            status = kvl_fail(KVL_E_FORMAT, "standard input, line %lld: not a JSON string%s%s", (long long)line,
                               string == NULL ? ": " : "", string == NULL ? error.text : "");
         ids.n = 0;
         if (status == KVL_OK)
             status = kvl_tokenizer_encode(tokenizer, json_string_value(string), (int64_t)json_string_length(string), special,
                                           &ids);
         if (status == KVL_OK) {
-            putchar('[');
+            fputc('[', out);
             for (int64_t i = 0; i < ids.n; i++)
-                printf("%s%d", i > 0 ? "," : "", (int)ids.data[i]);
-            puts("]");
+                fprintf(out, "%s%d", i > 0 ? "," : "", (int)ids.data[i]);
+            fputs("]\n", out);
         }
         json_decref(string);
         text += length + 1;
@@ -40,13 +40,34 @@ static enum kvl_status tokenize_json(const struct kvl_tokenizer *tokenizer, enum
 }
 
 static enum kvl_status tokenize_text(const struct kvl_tokenizer *tokenizer, enum kvl_special special, const char *text,
-                                     int64_t n)
+                                     int64_t n, FILE *out)
 {
     struct kvl_ids ids = {0};
     enum kvl_status status = kvl_tokenizer_encode(tokenizer, text, n, special, &ids);
     for (int64_t i = 0; i < ids.n && status == KVL_OK; i++)
-        printf("%d\n", (int)ids.data[i]);
+        fprintf(out, "%d\n", (int)ids.data[i]);
     kvl_ids_free(&ids);
+    return status;
+}
+
+/* Nothing is printed before all of it is tokenized: a bad line leaves no half of an answer. */
+static enum kvl_status tokenize(const struct kvl_tokenizer *tokenizer, const struct kvl_options *options, const char *text,
+                                int64_t n)
+{
+    enum kvl_special special = options->special_text ? KVL_SPECIAL_TEXT : KVL_SPECIAL_PARSE;
+    char *answer = NULL;
+    size_t n_answer = 0;
+    FILE *out = open_memstream(&answer, &n_answer);
+    if (out == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for the token ids");
+    enum kvl_status status = (options->json ? tokenize_json : tokenize_text)(tokenizer, special, text, n, out);
+    bool bad = ferror(out);
+    bad = fclose(out) != 0 || bad;
+    if (status == KVL_OK && bad)
+        status = kvl_fail(KVL_E_OOM, "no memory for the token ids");
+    if (status == KVL_OK)
+        fwrite(answer, 1, n_answer, stdout);
+    free(answer);
     return status;
 }
 
@@ -56,11 +77,9 @@ static enum kvl_status run(const struct kvl_options *options)
     char *text = NULL;
     int64_t n;
     enum kvl_status status;
-    enum kvl_special special = options->special_text ? KVL_SPECIAL_TEXT : KVL_SPECIAL_PARSE;
     KVL_TRY_OUT(kvl_model_load_tokenizer(options->positional.items[0], &model));
     KVL_TRY_OUT(kvl_read_text("-", &text, &n));
-    KVL_TRY_OUT(options->json ? tokenize_json(model->tokenizer, special, text, n)
-                              : tokenize_text(model->tokenizer, special, text, n));
+    KVL_TRY_OUT(tokenize(model->tokenizer, options, text, n));
 out:
     free(text);
     kvl_model_free(model);

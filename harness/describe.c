@@ -8,11 +8,16 @@
 #include "harness/workbench.h"
 #include "revision.h"
 
+static json_t *text_json(const char *text)
+{
+    return text != NULL ? kvl_text_json(text, (int64_t)strlen(text)) : json_null();
+}
+
 static json_t *command_line(const struct kvl_options *options)
 {
     json_t *argv = json_array();
     for (int i = 0; i < options->argc; i++)
-        json_array_append_new(argv, json_string(options->argv[i]));
+        json_array_append_new(argv, text_json(options->argv[i]));
     return argv;
 }
 
@@ -55,10 +60,10 @@ static void describe_machine(json_t *record, const struct kvl_workbench *bench)
     struct kvl_device_info info;
     bench->ctx->be->info(bench->ctx, &info);
     bool gpu = info.n_threads == 0;
-    json_object_set_new(record, "cpu", gpu ? json_null() : json_string(info.name));
-    json_object_set_new(record, "gpu", gpu ? json_string(info.name) : json_null());
-    json_object_set_new(record, "driver", json_string(info.driver));
-    json_object_set_new(record, "isa", json_string(info.isa));
+    json_object_set_new(record, "cpu", gpu ? json_null() : text_json(info.name));
+    json_object_set_new(record, "gpu", gpu ? text_json(info.name) : json_null());
+    json_object_set_new(record, "driver", text_json(info.driver));
+    json_object_set_new(record, "isa", text_json(info.isa));
     json_object_set_new(record, "clock_mhz", clock_mhz());
     json_object_set_new(record, "threads", gpu ? json_null() : json_integer(info.n_threads));
     json_object_set_new(record, "backend", json_string(bench->ctx->be->name));
@@ -75,7 +80,7 @@ static void describe_model(json_t *record, const struct kvl_workbench *bench)
     } sizes[] = {{"n_layer", s->n_layer},     {"n_embd", s->n_embd}, {"n_head", s->n_head},   {"n_kv", s->n_kv},
                  {"head_size", s->head_size}, {"n_ff", s->n_ff},     {"n_vocab", s->n_vocab}, {"weight_bytes", model->weight_bytes}};
     json_object_set_new(record, "model", json_string(model->name));
-    json_object_set_new(record, "model_source", json_string(bench->options->positional.items[0]));
+    json_object_set_new(record, "model_source", text_json(bench->options->positional.items[0]));
     json_object_set_new(record, "model_hash", json_string(model->hash));
     json_object_set_new(record, "architecture", json_string(s->architecture));
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -176,5 +181,5 @@ void kvl_record_plan(json_t *record, const struct kvl_workbench *bench, const st
 void kvl_record_failure(json_t *record, enum kvl_status status)
 {
     json_object_set_new(record, "status", json_string(status == KVL_E_OOM ? "oom" : "failed"));
-    json_object_set_new(record, "reason", json_string(kvl_last_error()));
+    json_object_set_new(record, "reason", text_json(kvl_last_error()));
 }

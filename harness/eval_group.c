@@ -96,13 +96,18 @@ static void fail_entry(struct entry *entry, enum kvl_status status)
     kvl_session_free(&entry->session);
 }
 
+static int64_t max_new_tokens(const struct kvl_eval_group *group, const struct kvl_sample *sample)
+{
+    return group->bench->options->n_new_tokens > 0 ? group->bench->options->n_new_tokens : sample->max_new_tokens;
+}
+
 /* Generates and scores; the session has been prefilled. */
 static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
 {
     struct kvl_generation generation;
     const struct kvl_sample *sample = &prompt->sample;
-    int64_t max_new = group->bench->options->n_new_tokens > 0 ? group->bench->options->n_new_tokens : sample->max_new_tokens;
-    enum kvl_status status = kvl_workbench_generate(group->bench, &entry->session, max_new, sample->stop, &generation);
+    enum kvl_status status = kvl_workbench_generate(group->bench, &entry->session, max_new_tokens(group, sample), sample->stop,
+                                                    &generation);
     if (status != KVL_OK) {
         kvl_generation_free(&generation);
         return status;
@@ -134,62 +139,113 @@ static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *
 }
 
 /* Plans and allocates one entry's session for a prompt. */
-static void open_session(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+static enum kvl_status open_session(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
 {
-    int64_t max_new = group->bench->options->n_new_tokens > 0 ? group->bench->options->n_new_tokens
-                                                              : prompt->sample.max_new_tokens;
-    enum kvl_status status = kvl_session_init(&entry->session, group->bench->engine, &entry->config->run->policy, prompt->ids.n,
-                                              max_new);
-    if (status != KVL_OK)
-        fail_entry(entry, status);
-    else if (!entry->planned)
+    KVL_TRY(kvl_session_init(&entry->session, group->bench->engine, &entry->config->run->policy, prompt->ids.n,
+                             max_new_tokens(group, &prompt->sample)));
+    if (!entry->planned)
         kvl_record_plan(entry->record, group->bench, &entry->session.plan);
     entry->planned = true;
+    return KVL_OK;
 }
 
-/* Prefills together, then lets each entry answer. */
-static void run_together(const struct kvl_eval_group *group, struct entry *const *together, int n, const struct prompt *prompt)
+/* One entry's turn at a sample is over. */
+static void end_turn(const struct kvl_eval_group *group, struct entry *entry, enum kvl_status status)
+{
+    char label[96], method[64];
+    if (status != KVL_OK)
+        fail_entry(entry, status);
+    kvl_session_free(&entry->session);
+    kvl_config_label(entry->config, method, sizeof method);
+    snprintf(label, sizeof label, "%s %lld %s%s", group->task->name, (long long)group->n_context, method,
+             entry->over ? " (stopped)" : "");
+    kvl_progress_step(group->progress, label);
+}
+
+static enum kvl_status prefill(const struct kvl_eval_group *group, struct entry *const *together, int n,
+                               const struct prompt *prompt)
 {
     struct kvl_session **sessions = calloc((size_t)n + 1, sizeof *sessions);
-    enum kvl_status status = sessions != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for %d sessions", n);
-    for (int i = 0; i < n && sessions != NULL; i++)
+    if (sessions == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %d sessions", n);
+    for (int i = 0; i < n; i++)
         sessions[i] = &together[i]->session;
-    if (status == KVL_OK)
-        status = kvl_engine_prefill(group->bench->engine, &(struct kvl_prefill){.ids = prompt->ids.data, .n = prompt->ids.n},
-                                    sessions, n);
-    for (int i = 0; i < n; i++) {
-        char label[96], method[64];
-        enum kvl_status own = status != KVL_OK ? status : answer(group, together[i], prompt);
-        if (own != KVL_OK)
-            fail_entry(together[i], own);
-        kvl_session_free(&together[i]->session);
-        kvl_config_label(together[i]->config, method, sizeof method);
-        snprintf(label, sizeof label, "%s %lld %s", group->task->name, (long long)group->n_context, method);
-        kvl_progress_step(group->progress, label);
-    }
+    enum kvl_status status = kvl_engine_prefill(
+        group->bench->engine, &(struct kvl_prefill){.ids = prompt->ids.data, .n = prompt->ids.n}, sessions, n);
     free(sessions);
+    return status;
 }
 
+static void run_alone(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+{
+    enum kvl_status status = open_session(group, entry, prompt);
+    if (status == KVL_OK)
+        status = prefill(group, &entry, 1, prompt);
+    end_turn(group, entry, status == KVL_OK ? answer(group, entry, prompt) : status);
+}
+
+/* Prefills together, then lets each entry answer. What does not fit beside the others may fit alone. */
+static void run_together(const struct kvl_eval_group *group, struct entry *const *together, int n, const struct prompt *prompt)
+{
+    enum kvl_status status = prefill(group, together, n, prompt);
+    bool again = status == KVL_E_OOM && n > 1;
+    for (int i = 0; i < n; i++)
+        if (again)
+            kvl_session_free(&together[i]->session);
+        else
+            end_turn(group, together[i], status == KVL_OK ? answer(group, together[i], prompt) : status);
+    for (int i = 0; i < n && again; i++)
+        run_alone(group, together[i], prompt);
+}
+
+/* Opens as many sessions as memory has room for and runs these, until none is left. */
+static void run_shared(const struct kvl_eval_group *group, struct entry *const *shared, int n, const struct prompt *prompt)
+{
+    for (int first = 0; first < n;) {
+        int opened = 0;
+        enum kvl_status status = KVL_OK;
+        while (first + opened < n && status == KVL_OK) {
+            status = open_session(group, shared[first + opened], prompt);
+            opened += status == KVL_OK;
+        }
+        if (opened > 0)
+            run_together(group, shared + first, opened, prompt);
+        else
+            end_turn(group, shared[first], status);
+        first += opened > 0 ? opened : 1;
+    }
+}
+
+static bool leaves_prefill(const struct kvl_eval_group *group, const struct entry *entry, const struct prompt *prompt)
+{
+    const struct kvl_shape *shape = &group->bench->model->shape;
+    struct kvl_plan *plan = malloc(sizeof *plan);
+    bool leaves = plan != NULL
+                  && kvl_plan_make(plan, &entry->config->run->policy, shape, prompt->ids.n, max_new_tokens(group, &prompt->sample))
+                         == KVL_OK
+                  && kvl_plan_leaves_prefill(plan, shape);
+    free(plan);
+    return leaves;
+}
+
+/* Entries that change the prefill run one after the other, the rest together. */
 static enum kvl_status run_sample(const struct kvl_eval_group *group, struct entries *entries, const struct prompt *prompt)
 {
-    struct entry **together = calloc((size_t)entries->n + 1, sizeof *together);
-    if (together == NULL)
+    struct entry **shared = calloc((size_t)entries->n + 1, sizeof *shared);
+    if (shared == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for %d sessions", entries->n);
     int n = 0;
     for (int i = 0; i < entries->n; i++) {
         struct entry *entry = &entries->items[i];
-        if (!entry->over)
-            open_session(group, entry, prompt);
         if (entry->over)
-            kvl_progress_step(group->progress, "failed");
-        else if (kvl_plan_leaves_prefill(&entry->session.plan, &group->bench->model->shape))
-            together[n++] = entry;
+            end_turn(group, entry, KVL_OK);
+        else if (leaves_prefill(group, entry, prompt))
+            shared[n++] = entry;
         else
-            run_together(group, &entry, 1, prompt);
+            run_alone(group, entry, prompt);
     }
-    if (n > 0)
-        run_together(group, together, n, prompt);
-    free(together);
+    run_shared(group, shared, n, prompt);
+    free(shared);
     return KVL_OK;
 }
 
@@ -251,9 +307,11 @@ enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
     group->bench->ctx->memory.peak = group->bench->ctx->memory.current;
     for (int64_t i = 0; i < group->bench->options->n_samples && entries.n > 0 && status == KVL_OK; i++) {
         struct prompt prompt = {0};
-        status = prompt_make(&prompt, group, i);
-        if (status == KVL_OK)
-            status = run_sample(group, &entries, &prompt);
+        enum kvl_status made = prompt_make(&prompt, group, i);
+        for (int e = 0; e < entries.n && made != KVL_OK; e++)
+            if (!entries.items[e].over)
+                fail_entry(&entries.items[e], made);
+        status = run_sample(group, &entries, &prompt);
         prompt_free(&prompt);
     }
     for (int i = 0; i < entries.n; i++) {
@@ -262,5 +320,21 @@ enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
         entry_free(&entries.items[i]);
     }
     free(entries.items);
+    return status;
+}
+
+enum kvl_status kvl_eval_group_check(const struct kvl_eval_group *group)
+{
+    struct prompt prompt = {0};
+    enum kvl_status status = prompt_make(&prompt, group, 0);
+    for (int i = 0; i < group->grid->n && status == KVL_OK; i++) {
+        const struct kvl_config *config = &group->grid->configs[i];
+        const struct kvl_shape *shape = &group->bench->model->shape;
+        int64_t n_new = max_new_tokens(group, &prompt.sample), n_least = group->n_context - group->n_context / 50;
+        status = kvl_config_check(config, shape, group->n_context, n_new);
+        if (status == KVL_OK)
+            status = kvl_config_check(config, shape, n_least, n_new);
+    }
+    prompt_free(&prompt);
     return status;
 }

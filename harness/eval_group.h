@@ -21,6 +21,9 @@ struct kvl_eval_group {
     struct kvl_progress *progress;
 };
 
+/* Makes the first prompt: KVL_E_ARG where the task, a method's rules or the model's context refuse this length. */
+enum kvl_status kvl_eval_group_check(const struct kvl_eval_group *group);
+
 /* Runs every configuration that the sink does not hold yet and puts one record for each. */
 enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group);
 

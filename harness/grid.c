@@ -13,6 +13,7 @@ static bool same(const struct kvl_config *a, const struct kvl_config *b)
 
 static enum kvl_status add(struct kvl_grid *grid, const struct kvl_config *config, const struct kvl_shape *shape)
 {
+    KVL_REQUIRE(grid->n < KVL_MAX_CONFIGS, "the lists make more than %d configurations: give shorter ones", KVL_MAX_CONFIGS);
     if (grid->n == grid->n_allocated) {
         int n = grid->n_allocated > 0 ? 2 * grid->n_allocated : 16;
         struct kvl_config *configs = realloc(grid->configs, (size_t)n * sizeof *configs);

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { KVL_MAX_SETTINGS = 32 };
+enum { KVL_MAX_SETTINGS = 32, KVL_MAX_CONFIGS = 4096 };
 
 struct kvl_config {
     const struct kvl_method *method;

@@ -1,18 +1,9 @@
 #include "harness/option_table.h"
 
-#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/nearest.h"
-
-struct row {
-    int key;
-    const char *name;
-    const char *argument; /* NULL: a switch */
-    const char *help;
-    enum kvl_status (*parse)(struct kvl_options *options, const char *name, const char *value);
-};
+#include "datasets/task.h"
 
 static enum kvl_status number(const char *name, const char *value, double min, double max, int64_t *out)
 {
@@ -89,7 +80,12 @@ static enum kvl_status parse_profiles(struct kvl_options *o, const char *name, c
 
 static enum kvl_status parse_tasks(struct kvl_options *o, const char *name, const char *value)
 {
-    return kvl_words_parse(name, value, &o->tasks);
+    int first = o->tasks.n;
+    KVL_TRY(kvl_words_parse(name, value, &o->tasks));
+    const struct kvl_task *task;
+    for (int i = first; i < o->tasks.n; i++)
+        KVL_TRY(kvl_task_find(o->tasks.items[i], &task));
+    return KVL_OK;
 }
 
 static enum kvl_status parse_phases(struct kvl_options *o, const char *name, const char *value)
@@ -152,6 +148,9 @@ static enum kvl_status parse_set(struct kvl_options *o, const char *name, const 
         return kvl_fail(KVL_E_OOM, "no memory for the options");
     const struct kvl_method *method;
     KVL_TRY(kvl_method_find(set->method, &method));
+    for (int i = 0; i < o->n_settings - 1; i++)
+        KVL_REQUIRE(strcmp(all[i].method, set->method) != 0 || strcmp(all[i].param, set->param) != 0,
+                    "%s %s.%s is given twice: write one list, %s.%s=A,B", name, set->method, set->param, set->method, set->param);
     if (strchr(equals + 1, ':') == NULL)
         return kvl_words_parse(name, equals + 1, &set->values);
     struct kvl_reals range = {0};
@@ -200,13 +199,20 @@ static enum kvl_status parse_seed(struct kvl_options *o, const char *name, const
         o->field = value;                                                                                  \
         return KVL_OK;                                                                                     \
     }
-TEXT_OPTION(template_name)
 TEXT_OPTION(logits_file)
 TEXT_OPTION(kept_file)
 TEXT_OPTION(kept_end_file)
 TEXT_OPTION(output)
 TEXT_OPTION(format)
 TEXT_OPTION(title)
+
+static enum kvl_status parse_template_name(struct kvl_options *o, const char *name, const char *value)
+{
+    const struct kvl_chat_template *chat;
+    (void)name;
+    o->template_name = value;
+    return kvl_chat_template_find(value, &chat);
+}
 
 static enum kvl_status parse_prompt(struct kvl_options *o, const char *name, const char *value)
 {
@@ -240,9 +246,11 @@ SWITCH_OPTION(raw)
 SWITCH_OPTION(json)
 SWITCH_OPTION(resume)
 SWITCH_OPTION(force)
+SWITCH_OPTION(help)
 
-/* Keys are the short option where one exists. A command names the keys that it takes. */
-static const struct row rows[] = {
+/* Keys are the short options. A command names the keys that it takes; --help is everybody's. */
+static const struct kvl_option rows[] = {
+    {KVL_OPTION_HELP, "help", NULL, "show this text", parse_help},
     {'m', "method", "A,B", "methods, by name", parse_methods},
     {'r', "kv-rate", "R,..", "share of the prompt's tokens that a layer keeps, 0 < R <= 1 (default 0.2)", parse_kv_rates},
     {'b', "kv-budget", "C,..", "entries that a layer keeps, in place of --kv-rate", parse_kv_budgets},
@@ -264,8 +272,8 @@ static const struct row rows[] = {
     {'Z', "special", "token|text", "how special tokens in the text are taken (default token)", parse_special},
     {'e', "template", "NAME|none", "chat template in place of the file's own", parse_template_name},
     {'s', "seed", "N", "seed of samples and random weights (default 0)", parse_seed},
-    {'o', "output", "FILE", "where the result goes", parse_output},
-    {'R', "resume", NULL, "skip configurations that FILE already holds", parse_resume},
+    {'o', "output", "FILE", "where the result goes: a file that is made, or records are added to", parse_output},
+    {'R', "resume", NULL, "leave out configurations that FILE already holds; failed ones are run again", parse_resume},
     {'F', "format", "table|markdown|csv", "form of the table (default table)", parse_format},
     {'T', "title", "TEXT", "title of the figure", parse_title},
     {'J', "json", NULL, "JSON on standard output", parse_json},
@@ -281,120 +289,10 @@ static const struct row rows[] = {
 
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
-static const struct row *row_by_key(int key)
+const struct kvl_option *kvl_option_find(int key)
 {
     for (int i = 0; i < (int)N_ROWS; i++)
         if (rows[i].key == key)
             return &rows[i];
     return NULL;
-}
-
-/* ---- argp ------------------------------------------------------------------------------------------------------------ */
-
-struct parsing {
-    struct kvl_options *options;
-    enum kvl_status status;
-};
-
-static error_t on_option(int key, char *value, struct argp_state *state)
-{
-    struct parsing *parsing = state->input;
-    if (key == ARGP_KEY_ARG) {
-        struct kvl_words *positional = &parsing->options->positional;
-        if (positional->n >= parsing->options->command->max_positional)
-            parsing->status = kvl_fail(KVL_E_ARG, "unexpected argument '%s': `kvlab %s` takes %s", value,
-                                       parsing->options->command->name, parsing->options->command->arguments);
-        else {
-            char **items = realloc(positional->items, (size_t)(positional->n + 1) * sizeof *items);
-            if (items != NULL) {
-                positional->items = items;
-                items[positional->n] = strdup(value);
-                positional->n += items[positional->n] != NULL;
-            }
-        }
-        return parsing->status == KVL_OK ? 0 : EINVAL;
-    }
-    const struct row *row = row_by_key(key);
-    if (row == NULL)
-        return ARGP_ERR_UNKNOWN;
-    char name[64];
-    snprintf(name, sizeof name, "--%s", row->name);
-    parsing->status = row->parse(parsing->options, name, value);
-    return parsing->status == KVL_OK ? 0 : EINVAL;
-}
-
-static const char *next_option(const void *context, int i)
-{
-    const struct kvl_command *command = context;
-    const struct row *row = command->keys[0] != '\0' && i < (int)strlen(command->keys) ? row_by_key(command->keys[i]) : NULL;
-    return row != NULL ? row->name : NULL;
-}
-
-/* argp's own complaint about an unknown long option has no near name and no sentence: found here first. */
-static enum kvl_status check_long_options(const struct kvl_command *command, int argc, char **argv)
-{
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--") == 0)
-            return KVL_OK;
-        if (strncmp(argv[i], "--", 2) != 0)
-            continue;
-        size_t n = strcspn(argv[i] + 2, "=");
-        bool known = n == 4 && (strncmp(argv[i] + 2, "help", n) == 0);
-        const struct row *row = NULL;
-        for (const char *key = command->keys; *key != '\0' && !known; key++) {
-            const struct row *candidate = row_by_key(*key);
-            known = candidate != NULL && strlen(candidate->name) == n && strncmp(candidate->name, argv[i] + 2, n) == 0;
-            row = known ? candidate : NULL;
-        }
-        if (!known) {
-            char word[64];
-            snprintf(word, sizeof word, "%.*s", n < 63 ? (int)n : 63, argv[i] + 2);
-            const char *near = kvl_nearest(word, next_option, command);
-            return kvl_fail(KVL_E_ARG, "`kvlab %s` has no option '--%s'%s%s%s; `kvlab %s --help` lists them", command->name, word,
-                            near != NULL ? ": did you mean '--" : "", near != NULL ? near : "", near != NULL ? "'?" : "",
-                            command->name);
-        }
-        bool has_value = argv[i][2 + n] == '=';
-        if (row != NULL && row->argument == NULL && has_value)
-            return kvl_fail(KVL_E_ARG, "'--%s' takes no value", row->name);
-        if (row != NULL && row->argument != NULL && !has_value && ++i >= argc)
-            return kvl_fail(KVL_E_ARG, "'--%s' needs a value: --%s %s", row->name, row->name, row->argument);
-    }
-    return KVL_OK;
-}
-
-static void set_defaults(struct kvl_options *options)
-{
-    options->backend = "auto";
-    options->dtype = KVL_BF16;
-    options->n_samples = 10;
-    options->n_warmups = 2;
-}
-
-enum kvl_status kvl_options_parse(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv)
-{
-    *options = (struct kvl_options){.command = command, .argc = argc, .argv = argv};
-    set_defaults(options);
-    KVL_TRY(check_long_options(command, argc - 1, argv + 1));
-    struct argp_option list[N_ROWS + 1] = {0};
-    int n = 0;
-    for (const char *key = command->keys; *key != '\0'; key++) {
-        const struct row *row = row_by_key(*key);
-        list[n++] = (struct argp_option){.name = row->name, .key = row->key, .arg = row->argument, .doc = row->help};
-    }
-    const struct argp argp = {.options = list, .parser = on_option, .args_doc = command->arguments, .doc = command->help};
-    struct parsing parsing = {options, KVL_OK};
-    char program[64];
-    snprintf(program, sizeof program, "kvlab %s", command->name);
-    char *name = argv[0];
-    argv[0] = program;
-    error_t failed = argp_parse(&argp, argc, argv, 0, NULL, &parsing);
-    argv[0] = name;
-    if (parsing.status != KVL_OK)
-        return parsing.status;
-    if (failed != 0)
-        return kvl_fail(KVL_E_ARG, "wrong usage; `kvlab %s --help` shows the options", command->name);
-    KVL_REQUIRE(options->positional.n >= command->min_positional, "`kvlab %s` needs %s; `kvlab %s --help` shows the options",
-                command->name, command->arguments, command->name);
-    return KVL_OK;
 }

@@ -2,10 +2,26 @@
 #ifndef KVL_OPTION_TABLE_H
 #define KVL_OPTION_TABLE_H
 
-#include "harness/command.h"
+#include "harness/options.h"
 
-/* Parses argv behind the command's name into *options (which may be partly filled on failure: free it either way). Prints
- * help and exits where that is asked for. KVL_E_ARG with a sentence on wrong usage. */
-enum kvl_status kvl_options_parse(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv);
+#ifdef __cplusplus
+extern "C" {
+#endif
 
+enum { KVL_OPTION_HELP = 'h', KVL_N_OPTIONS_MAX = 64 };
+
+struct kvl_option {
+    int key;              /* the short option */
+    const char *name;     /* the long one */
+    const char *argument; /* NULL: a switch */
+    const char *help;
+    enum kvl_status (*parse)(struct kvl_options *options, const char *name, const char *value);
+};
+
+/* NULL where no option has the key. */
+const struct kvl_option *kvl_option_find(int key);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -4,8 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A value that the list holds already would be run twice. */
 static enum kvl_status push_word(struct kvl_words *words, const char *text, size_t n)
 {
+    for (int i = 0; i < words->n; i++)
+        if (strlen(words->items[i]) == n && memcmp(words->items[i], text, n) == 0)
+            return KVL_OK;
     char **items = realloc(words->items, (size_t)(words->n + 1) * sizeof *items);
     if (items == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for the options");
@@ -39,6 +43,9 @@ void kvl_words_free(struct kvl_words *words)
 
 static enum kvl_status push_real(struct kvl_reals *reals, double value)
 {
+    for (int i = 0; i < reals->n; i++)
+        if (reals->items[i] == value)
+            return KVL_OK;
     double *items = realloc(reals->items, (size_t)(reals->n + 1) * sizeof *items);
     if (items == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for the options");
@@ -54,14 +61,14 @@ static bool read_number(const char *text, const char **end, double *value)
     if (strchr("0123456789.-+", *text) == NULL || *text == '\0')
         return false;
     *value = strtod(text, &stop);
-    if (stop == text || !isfinite(*value))
+    if (stop == text)
         return false;
     if (*stop == 'k' || *stop == 'K')
         *value *= 1024.0, stop++;
     else if (*stop == 'm' || *stop == 'M')
         *value *= 1048576.0, stop++;
     *end = stop;
-    return true;
+    return isfinite(*value);
 }
 
 static enum kvl_status push_range(const char *option, const char *text, double first, const char *at, struct kvl_reals *out)
@@ -102,10 +109,10 @@ enum kvl_status kvl_reals_parse(const char *option, const char *text, struct kvl
 enum kvl_status kvl_number_parse(const char *option, const char *text, bool whole, double min, double max, double *out)
 {
     const char *end;
-    if (!read_number(text, &end, out) || *end != '\0' || (whole && *out != floor(*out)))
+    if (!read_number(text, &end, out) || *end != '\0' || (whole ? *out != floor(*out) : strpbrk(text, "kKmM") != NULL))
         return kvl_fail(KVL_E_ARG, "%s: '%s' is not a %s", option, text, whole ? "whole number" : "number");
     if (*out < min || *out > max)
-        return kvl_fail(KVL_E_ARG, "%s %s is out of range: give %g to %g", option, text, min, max);
+        return kvl_fail(KVL_E_ARG, "%s %s is out of range: give %.15g to %.15g", option, text, min, max);
     return KVL_OK;
 }
 

@@ -29,7 +29,7 @@ struct kvl_set_option {
 struct kvl_options {
     const struct kvl_command *command;
     int argc;
-    char **argv;
+    char **argv; /* the command's name and what follows */
     struct kvl_words positional; /* MODEL, or FILE.., or KIND */
 
     const char *backend, *isa;
@@ -52,22 +52,22 @@ struct kvl_options {
     const char *logits_file, *kept_file, *kept_end_file;
 
     const char *output;
-    bool json, resume, force;
+    bool json, resume, force, help;
     const char *format, *title;
 };
 
 /* Frees what parsing allocated. */
 void kvl_options_free(struct kvl_options *options);
 
-/* `a,b,c` into words (no empty ones: KVL_E_ARG names the option). Appends to the list. */
+/* `a,b,c` into words (no empty ones: KVL_E_ARG names the option). Appends to the list what it does not hold yet. */
 enum kvl_status kvl_words_parse(const char *option, const char *text, struct kvl_words *out);
 void kvl_words_free(struct kvl_words *words);
 
 /* Numbers and ranges: `1k,2k,4k`, `0.1:0.5:0.1` (first:last:step, both ends in). k and m multiply by 1,024 and 1,048,576.
- * KVL_E_ARG names the option and the part that is wrong. Appends to the list. */
+ * KVL_E_ARG names the option and the part that is wrong. Appends to the list what it does not hold yet. */
 enum kvl_status kvl_reals_parse(const char *option, const char *text, struct kvl_reals *out);
 
-/* One number of that kind within [min, max]; whole if `whole`. */
+/* One number within [min, max]; if `whole`, a whole one, and k and m may stand behind it. */
 enum kvl_status kvl_number_parse(const char *option, const char *text, bool whole, double min, double max, double *out);
 
 #ifdef __cplusplus

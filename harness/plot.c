@@ -47,7 +47,7 @@ static const struct format {
 } formats[] = {
     {".png", "pngcairo noenhanced size 1200,700 font \"DejaVu Sans,13\" background \"#ffffff\"", "IEND"},
     {".svg", "svg noenhanced size 1200,700 dynamic font \"DejaVu Sans,Verdana,sans-serif\" fontscale 1.35 background \"#ffffff\"", "</svg>"},
-    {".pdf", "pdfcairo noenhanced size 12in,7in font \"DejaVu Sans,13\" background \"#ffffff\"", "%%EOF"},
+    {".pdf", "pdfcairo noenhanced size 8.4in,4.9in font \"DejaVu Sans,13\" background \"#ffffff\"", "%%EOF"},
 };
 
 static const struct format *find_format(const char *path)

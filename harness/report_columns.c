@@ -148,6 +148,7 @@ static void write_ratio(struct kvl_report_source *source, const struct kvl_row *
         return;
     bool crossed = !kvl_record_same(json_object_get(record, "run_id"), json_object_get(reference, "run_id"));
     source->crossed_runs |= crossed;
+    source->has_ratios = true;
     write_number(source, ratio, 2, crossed ? "x*" : "x", text);
 }
 
@@ -256,20 +257,41 @@ static void add_scores(struct columns *columns, struct kvl_report_source *source
         add_plain(columns, source, "mean error", write_mean_error);
 }
 
+static bool is_measured(const struct kvl_report_source *source, const struct kvl_report_time *time)
+{
+    for (int r = 0; r < source->rows.n; r++) {
+        const json_t *record = kvl_row_measured(&source->rows, &source->rows.rows[r], time->key);
+        if (record != NULL && is_ok(record))
+            return true;
+    }
+    return false;
+}
+
 /* In text and markdown the ratio stands beside its time and needs no longer title. */
+static void add_time(struct columns *columns, struct kvl_report_source *source, const struct kvl_report_time *time)
+{
+    struct column column = {.write = write_time, .time = time};
+    snprintf(column.title, sizeof column.title, "%s", time->title);
+    add(columns, source, column);
+    column.write = write_ratio;
+    if (is_csv(source))
+        snprintf(column.title, sizeof column.title, "%s", time->ratio_title);
+    else
+        snprintf(column.title, sizeof column.title, "vs %s", kvl_method_at(0)->name);
+    add(columns, source, column);
+}
+
+/* Where nothing was measured, the first column tells of the failures. */
 static void add_times(struct columns *columns, struct kvl_report_source *source)
 {
-    for (int i = 0; i < (int)N_TIMES; i++) {
-        struct column column = {.write = write_time, .time = &times[i]};
-        snprintf(column.title, sizeof column.title, "%s", times[i].title);
-        add(columns, source, column);
-        column.write = write_ratio;
-        if (is_csv(source))
-            snprintf(column.title, sizeof column.title, "%s", times[i].ratio_title);
-        else
-            snprintf(column.title, sizeof column.title, "vs %s", kvl_method_at(0)->name);
-        add(columns, source, column);
-    }
+    int n_measured = 0;
+    for (int i = 0; i < (int)N_TIMES; i++)
+        if (is_measured(source, &times[i])) {
+            add_time(columns, source, &times[i]);
+            n_measured++;
+        }
+    if (n_measured == 0)
+        add_time(columns, source, &times[0]);
 }
 
 static enum kvl_status fill_row(struct kvl_report_source *source, const struct columns *columns, const struct kvl_row *row,

@@ -15,7 +15,8 @@ struct kvl_report_source {
     struct kvl_rows rows;
     struct kvl_scored_tasks tasks;
     enum kvl_table_format format;
-    bool crossed_runs; /* set while cells are written: a ratio to a reference of another run is marked with a star */
+    bool has_ratios;   /* set while cells are written */
+    bool crossed_runs; /* the same; a ratio to a reference of another run is marked with a star */
 };
 
 /* One measured time: a column of its own and one of its ratio to the reference. */

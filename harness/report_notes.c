@@ -51,8 +51,9 @@ static void print_time_note(FILE *notes, const struct kvl_report_source *source)
     const char *reference = kvl_method_at(0)->name;
     if (!has_bench(&source->rows))
         return;
-    fprintf(notes, "Times: medians; vs %s: %s's time over this one's, same model, context and run parameters", reference,
-            reference);
+    fputs("Times: medians", notes);
+    if (source->has_ratios)
+        fprintf(notes, "; vs %s: %s's time over this one's, same model, context and run parameters", reference, reference);
     print_common(notes, &source->rows, KVL_KNOB_BENCH, keys);
     fputs(".\n", notes);
     if (source->crossed_runs)

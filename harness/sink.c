@@ -1,11 +1,11 @@
+#define _GNU_SOURCE /* asprintf */
 #include "harness/sink.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "harness/output_check.h"
 #include "harness/record.h"
 #include "harness/record_set.h"
 #include "harness/report.h"
@@ -23,50 +23,109 @@ static enum kvl_status name_samples(struct kvl_sink *sink, const char *path)
     return KVL_OK;
 }
 
-static enum kvl_status check_writable(const char *path)
+/* A file without a whole record is a killed run's first one only if it begins like that. */
+static bool begins_as_record(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return kvl_fail(KVL_E_IO, "cannot write to %s: %s", path, strerror(errno));
-    close(fd);
+    FILE *file = fopen(path, "re");
+    int first = file != NULL ? fgetc(file) : EOF;
+    if (file != NULL)
+        fclose(file);
+    return first == '{';
+}
+
+/* Records are only ever added to a file that holds nothing else. */
+static enum kvl_status read_records(const char *path, bool warns, json_t **records)
+{
+    bool truncated;
+    if (access(path, F_OK) != 0 || kvl_is_special_file(path)) {
+        *records = json_array();
+        return KVL_OK;
+    }
+    KVL_TRY(kvl_records_read(path, records, &truncated));
+    if (truncated && json_array_size(*records) == 0 && !begins_as_record(path)) {
+        json_decref(*records);
+        return kvl_fail(KVL_E_FORMAT, "%s holds no records: name a new file or one of records", path);
+    }
+    if (truncated && warns)
+        fprintf(stderr, "kvlab: warning: the last line of %s was cut off and is left out\n", path);
     return KVL_OK;
+}
+
+/* A failed configuration is run again; what did not fit into memory is a result. */
+static bool is_finished(const json_t *record)
+{
+    const char *status = kvl_record_text(record, "status");
+    return kvl_record_text(record, "config_key") != NULL && status != NULL
+           && (strcmp(status, "ok") == 0 || strcmp(status, "oom") == 0);
 }
 
 static enum kvl_status read_finished(struct kvl_sink *sink)
 {
-    json_t *records;
-    bool truncated;
-    KVL_TRY(kvl_records_read(sink->options->output, &records, &truncated));
-    if (truncated)
-        fprintf(stderr, "kvlab: warning: the last line of %s was cut off and is left out\n", sink->options->output);
+    json_t *records, *record;
     size_t i;
-    json_t *record;
-    json_array_foreach(records, i, record) {
-        const char *key = kvl_record_text(record, "config_key"), *status = kvl_record_text(record, "status");
-        if (key != NULL && status != NULL && strcmp(status, "ok") == 0) {
-            json_object_set(sink->finished, key, json_true());
+    KVL_TRY(read_records(sink->options->output, sink->options->resume, &records));
+    json_array_foreach(records, i, record)
+        if (sink->options->resume && is_finished(record)) {
+            json_object_set(sink->finished, kvl_record_text(record, "config_key"), json_true());
             json_array_append(sink->records, record);
         }
-    }
     json_decref(records);
     return KVL_OK;
 }
 
+/* "config_key#index" of a sample's line; malloc'd. */
+static char *sample_name(const json_t *sample)
+{
+    const char *key = kvl_record_text(sample, "config_key");
+    char *name = NULL;
+    if (asprintf(&name, "%s#%lld", key != NULL ? key : "", (long long)json_integer_value(json_object_get(sample, "index"))) < 0)
+        return NULL;
+    return name;
+}
+
+/* A run that was killed between its samples and their record has left samples that come again. */
+static enum kvl_status read_samples(struct kvl_sink *sink)
+{
+    json_t *samples, *sample;
+    size_t i;
+    KVL_TRY(read_records(sink->samples_path, false, &samples));
+    json_array_foreach(samples, i, sample) {
+        char *name = sample_name(sample);
+        if (name != NULL)
+            json_object_set(sink->written, name, json_true());
+        free(name);
+    }
+    json_decref(samples);
+    return KVL_OK;
+}
+
+static enum kvl_status open_file(struct kvl_sink *sink, const char *path)
+{
+    static const char samples[] = ".samples.jsonl";
+    size_t n = strlen(path);
+    KVL_REQUIRE(n < sizeof samples - 1 || strcmp(path + n - (sizeof samples - 1), samples) != 0,
+                "-o %s: this ending is for samples; name a file of records", path);
+    KVL_TRY(kvl_output_check_other("-o", path, sink->options->positional.items[0]));
+    KVL_TRY(kvl_output_check_append(path));
+    KVL_TRY(read_finished(sink));
+    if (kvl_is_special_file(path))
+        return KVL_OK;
+    KVL_TRY(name_samples(sink, path));
+    KVL_TRY(kvl_output_check_append(sink->samples_path));
+    return sink->options->resume ? read_samples(sink) : KVL_OK;
+}
+
 enum kvl_status kvl_sink_init(struct kvl_sink *sink, const struct kvl_options *options)
 {
-    *sink = (struct kvl_sink){.options = options, .records = json_array(), .finished = json_object()};
-    KVL_REQUIRE(!options->resume || options->output != NULL, "--resume needs -o FILE: the file to go on with");
-    if (options->output == NULL)
-        return KVL_OK;
-    KVL_TRY(name_samples(sink, options->output));
-    KVL_TRY(check_writable(options->output));
-    return options->resume ? read_finished(sink) : KVL_OK;
+    *sink = (struct kvl_sink){.options = options, .records = json_array(), .finished = json_object(), .written = json_object()};
+    return options->output != NULL ? open_file(sink, options->output) : KVL_OK;
 }
 
 void kvl_sink_free(struct kvl_sink *sink)
 {
     json_decref(sink->records);
     json_decref(sink->finished);
+    json_decref(sink->written);
     free(sink->samples_path);
     *sink = (struct kvl_sink){0};
 }
@@ -77,10 +136,15 @@ bool kvl_sink_has(const struct kvl_sink *sink, const json_t *record)
     return key != NULL && json_object_get(sink->finished, key) != NULL;
 }
 
-enum kvl_status kvl_sink_put(struct kvl_sink *sink, json_t *record)
+static bool is_failed(const json_t *record)
 {
     const char *status = kvl_record_text(record, "status");
-    sink->n_failed += status != NULL && strcmp(status, "failed") == 0;
+    return status != NULL && strcmp(status, "failed") == 0;
+}
+
+enum kvl_status kvl_sink_put(struct kvl_sink *sink, json_t *record)
+{
+    sink->n_failed += is_failed(record);
     enum kvl_status written = KVL_OK;
     if (sink->options->output != NULL)
         written = kvl_record_append(sink->options->output, record);
@@ -93,8 +157,11 @@ enum kvl_status kvl_sink_put(struct kvl_sink *sink, json_t *record)
 enum kvl_status kvl_sink_put_sample(struct kvl_sink *sink, json_t *sample)
 {
     enum kvl_status status = KVL_OK;
-    if (sink->samples_path != NULL)
+    char *name = sample_name(sample);
+    bool is_there = name != NULL && json_object_get(sink->written, name) != NULL;
+    if (sink->samples_path != NULL && !is_there)
         status = kvl_record_append(sink->samples_path, sample);
+    free(name);
     json_decref(sample);
     return status;
 }
@@ -128,7 +195,7 @@ enum kvl_status kvl_sink_finish(struct kvl_sink *sink)
     json_t *record;
     const char *reason = "";
     json_array_foreach(sink->records, i, record)
-        if (kvl_record_text(record, "reason") != NULL)
+        if (is_failed(record) && kvl_record_text(record, "reason") != NULL)
             reason = kvl_record_text(record, "reason");
     return kvl_fail(KVL_E_INTERNAL, "%d of %zu configurations failed, the last one because: %s", sink->n_failed,
                     json_array_size(sink->records), reason);

@@ -13,12 +13,14 @@ extern "C" {
 struct kvl_sink {
     const struct kvl_options *options;
     json_t *records;    /* array: written by this run, and those it resumed from */
-    json_t *finished;   /* object: config_key of records with status ok in the file, with --resume */
-    char *samples_path; /* sibling of the file for samples; NULL without a file */
+    json_t *finished;   /* object: config_key of records with status ok or oom in the file, with --resume */
+    json_t *written;    /* object: "config_key#index" of the samples in samples_path, with --resume */
+    char *samples_path; /* sibling of the file for samples; NULL without a file, or with a device or pipe */
     int n_failed;
 };
 
-/* Checks that the file can be written before any work is done; with --resume reads what it holds. */
+/* Checks, before any work is done, that the file can be written and holds nothing but records (KVL_E_FORMAT names the line);
+ * with --resume notes what it holds. Makes no file. */
 enum kvl_status kvl_sink_init(struct kvl_sink *sink, const struct kvl_options *options);
 void kvl_sink_free(struct kvl_sink *sink);
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/unicode.h"
+
 static enum kvl_status resolve_template(struct kvl_workbench *bench)
 {
     const struct kvl_options *options = bench->options;
@@ -99,16 +101,13 @@ enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct
 
 json_t *kvl_text_json(const char *text, int64_t n)
 {
-    int64_t bad = kvl_utf8_check(text, n);
-    if (bad < 0)
+    if (kvl_utf8_check(text, n) < 0)
         return json_stringn(text, (size_t)n);
-    char *shown = malloc((size_t)bad + 4);
-    if (shown == NULL)
+    char *repaired = malloc((size_t)(3 * n));
+    if (repaired == NULL)
         return json_null();
-    memcpy(shown, text, (size_t)bad);
-    memcpy(shown + bad, "\xef\xbf\xbd", 4);
-    json_t *json = json_stringn(shown, (size_t)bad + 3);
-    free(shown);
+    json_t *json = json_stringn(repaired, (size_t)kvl_utf8_repair(text, n, repaired));
+    free(repaired);
     return json;
 }
 

@@ -39,7 +39,7 @@ struct kvl_generation {
 };
 enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct kvl_session *session, int64_t max_new,
                                        const char *stop, struct kvl_generation *out);
-/* Text as a JSON string; greedy text may end within a character: from the first byte that is no UTF-8 on it becomes U+FFFD. */
+/* Text as a JSON string, U+FFFD where it is not valid UTF-8. */
 json_t *kvl_text_json(const char *text, int64_t n);
 void kvl_generation_free(struct kvl_generation *generation);
 

@@ -26,7 +26,7 @@ highest = STATS_max + margin > 102 ? 102 : STATS_max + margin
 set yrange [lowest:highest]
 
 # Points that would hide each other at one rate stand a little apart.
-apart(s) = (s - n_references - 0.5 * (n_series - n_references + 1)) * 0.012 * span
+apart(s) = (s - n_references - 0.5 * (n_series - n_references + 1)) * 0.008 * span
 block(g, s) = (g - 1) * n_series + s - 1
 dash(s) = variant[s] % 5 + 1
 

@@ -38,4 +38,4 @@ set label 3 subtitle at screen 0.5, 0.878 center font ",11" textcolor rgb grey
 legend = 'unset border; unset tics; unset grid; unset xlabel; unset ylabel; unset label; \
     set xrange [0:1]; set yrange [0:1]; \
     set lmargin at screen 0.02; set rmargin at screen 0.98; set tmargin at screen 0.10; set bmargin at screen 0.01; \
-    set key inside center center horizontal Left reverse noautotitle samplen 2 font ",11"'
+    set key inside center center horizontal Left reverse noautotitle samplen 2 width 2 font ",11"'

@@ -15,7 +15,7 @@ struct needle_config {
 
 enum {
     MAX_KEYS = 16,
-    MAX_NEW_TOKENS = 24,
+    MAX_NEW_TOKENS = 16,
     MAX_ROUNDS = 12,
     MAX_CONTEXT = 1 << 26,
     FILL_PERCENT = 98,

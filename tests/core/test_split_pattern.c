@@ -20,7 +20,8 @@ static void assert_pieces(const char *regex, const char *text, const char *expec
     assert_ok(kvl_split_pattern_init(&pattern, regex, "test"));
     assert_ok(kvl_split_pattern_apply(pattern, text, 0, (int64_t)strlen(text), &pieces));
     for (int64_t i = 0; i < pieces.n; i++)
-        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s", i ? "|" : "", (int)pieces.data[i].n, text + pieces.data[i].start);
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s", i ? "|" : "", (int)pieces.data[i].n,
+                 text + pieces.data[i].start);
     if (strcmp(got, expected) != 0)
         fail_msg("%s on \"%s\": \"%s\", not \"%s\"", regex, text, got, expected);
     kvl_spans_free(&pieces);
@@ -131,7 +132,8 @@ static void test_hostile_searches(void **state)
 {
     enum { N = 1000000 };
     char *text = malloc(N + 1);
-    static const char *const PATTERNS[] = {"(a|a)*[bc]", "(a*)*[bc]", "(?:a|b|ab)*c", "(?:(?=(a+))a)*[bc]", "(?:.|\\n)*?[yz]", "(?:a|b)+"};
+    static const char *const PATTERNS[] = {"(a|a)*[bc]",         "(a*)*[bc]",       "(?:a|b|ab)*c",
+                                           "(?:(?=(a+))a)*[bc]", "(?:.|\\n)*?[yz]", "(?:a|b)+"};
     int n_errors = 0;
     (void)state;
     memset(text, 'a', N);

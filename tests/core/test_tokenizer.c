@@ -1,30 +1,52 @@
 /* The tokenizer: Hugging Face's ids on thousands of strings, a tiny vocabulary worked out by hand, added tokens, random
  * vocabularies against a naive merge loop, and time on a long run of one character.
  *
- * The goldens of llama3 and tekken need the folder KVLAB_TOKENIZERS with {smollm2,llama3,tekken}/tokenizer.json; the last two are
- * made by tests/reference/convert_tiktoken.py. */
+ * The goldens need the vocabularies: SmolLM2's is in the GGUF file KVLAB_SMALL_MODEL; KVLAB_TOKENIZERS is a folder with
+ * {llama3,tekken}/tokenizer.json, made by tests/reference/convert_tiktoken.py. What is absent is skipped. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/model_source.h"
 #include "core/tokenizer.h"
 #include "core/unicode.h"
 #include "tests/support/golden.h"
 
-/* KVLAB_TOKENIZERS/NAME in a static buffer; skips the test where it is not there. */
-static const char *tokenizer_folder(const char *name)
+static void skip_without(const char *path, const char *variable)
 {
-    static char path[1024], file[1100];
+    if (path && access(path, R_OK) == 0)
+        return;
+    printf("skipped: %s is %s\n", path ? path : variable, path ? "not there" : "not set");
+    skip();
+}
+
+static struct kvl_tokenizer *load_smollm2(void)
+{
+    const char *path = getenv("KVLAB_SMALL_MODEL");
+    struct kvl_model_source source;
+    struct kvl_tokenizer *t;
+    char *jinja;
+    skip_without(path, "KVLAB_SMALL_MODEL");
+    assert_ok(kvl_model_source_open_tokenizer(&source, path));
+    assert_ok(kvl_model_source_tokenizer(&source, 0, &t, &jinja));
+    kvl_model_source_close(&source);
+    free(jinja);
+    return t;
+}
+
+/* KVLAB_TOKENIZERS/NAME. */
+static struct kvl_tokenizer *load_folder(const char *name)
+{
     const char *root = getenv("KVLAB_TOKENIZERS");
-    snprintf(path, sizeof path, "%s/%s", root ? root : "", name);
-    snprintf(file, sizeof file, "%s/tokenizer.json", path);
-    if (!root || access(file, R_OK) != 0) {
-        printf("skipped: %s\n", root ? file : "KVLAB_TOKENIZERS is not set");
-        skip();
-    }
-    return path;
+    char folder[1024], file[1100];
+    struct kvl_tokenizer *t;
+    snprintf(folder, sizeof folder, "%s/%s", root ? root : "", name);
+    snprintf(file, sizeof file, "%s/tokenizer.json", folder);
+    skip_without(root ? file : NULL, "KVLAB_TOKENIZERS");
+    assert_ok(kvl_tokenizer_load_json(&t, folder, 0));
+    return t;
 }
 
 static bool same_ids(const struct kvl_ids *got, const json_t *expected)
@@ -37,58 +59,93 @@ static bool same_ids(const struct kvl_ids *got, const json_t *expected)
     return true;
 }
 
-/* Every golden string, special tokens parsed and as text; decoding must give the text back where the vocabulary has all bytes. */
-static void check_golden(const char *name, bool has_all_bytes)
+/* One golden string, special tokens parsed or as text; it must come back where the vocabulary has all bytes. */
+static void check_string(const struct kvl_tokenizer *t, const json_t *string, const json_t *expected, enum kvl_special special,
+                         bool has_all_bytes)
 {
-    const char *folder = tokenizer_folder(name);
-    char file[64];
-    snprintf(file, sizeof file, "tokenizer_%s.json", name);
+    const char *text = json_string_value(string);
+    int64_t n_text = (int64_t)json_string_length(string), n_decoded;
+    struct kvl_ids got = {0};
+    char *decoded;
+    assert_ok(kvl_tokenizer_encode(t, text, n_text, special, &got));
+    if (!same_ids(&got, expected))
+        fail_msg("other ids: \"%s\", special tokens %s", text, special == KVL_SPECIAL_TEXT ? "as text" : "parsed");
+    assert_ok(kvl_tokenizer_decode(t, got.data, got.n, false, &decoded, &n_decoded));
+    if (has_all_bytes && (n_decoded != n_text || memcmp(decoded, text, (size_t)n_text) != 0))
+        fail_msg("does not come back: \"%s\"", text);
+    free(decoded);
+    kvl_ids_free(&got);
+}
+
+static void check_golden(const struct kvl_tokenizer *t, const char *file, bool has_all_bytes)
+{
     json_t *strings = golden_load("tokenizer_strings.json"), *golden = golden_load(file);
     const json_t *ids = json_object_get(golden, "ids"), *as_text = json_object_get(golden, "ids_special_as_text");
-    struct kvl_tokenizer *t;
     size_t n = json_array_size(strings);
     assert_true(n >= 2000 && json_array_size(ids) == n);
-    assert_ok(kvl_tokenizer_load_json(&t, folder, 0));
-    for (size_t i = 0; i < n; i++)
-        for (int special = 0; special < 2; special++) {
-            const json_t *string = json_array_get(strings, i), *expected = json_array_get(ids, i);
-            const char *text = json_string_value(string);
-            int64_t n_text = (int64_t)json_string_length(string), n_decoded;
-            char key[24], *decoded;
-            struct kvl_ids got = {0};
-            snprintf(key, sizeof key, "%zu", i);
-            if (special && json_object_get(as_text, key))
-                expected = json_object_get(as_text, key);
-            assert_ok(kvl_tokenizer_encode(t, text, n_text, special ? KVL_SPECIAL_TEXT : KVL_SPECIAL_PARSE, &got));
-            if (!same_ids(&got, expected))
-                fail_msg("%s: string %zu, special tokens %s", name, i, special ? "as text" : "parsed");
-            assert_ok(kvl_tokenizer_decode(t, got.data, got.n, false, &decoded, &n_decoded));
-            if (has_all_bytes && (n_decoded != n_text || memcmp(decoded, text, (size_t)n_text) != 0))
-                fail_msg("%s: string %zu does not come back", name, i);
-            free(decoded);
-            kvl_ids_free(&got);
-        }
-    kvl_tokenizer_free(t);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *string = json_array_get(strings, i), *expected = json_array_get(ids, i);
+        char key[24];
+        snprintf(key, sizeof key, "%zu", i);
+        const json_t *other = json_object_get(as_text, key);
+        check_string(t, string, expected, KVL_SPECIAL_PARSE, has_all_bytes);
+        check_string(t, string, other ? other : expected, KVL_SPECIAL_TEXT, has_all_bytes);
+    }
     json_decref(strings);
     json_decref(golden);
 }
 
-static void test_golden_smollm2(void **state)
+/* 200,000 times the same character, in reasonable time. */
+static void check_long_runs(const struct kvl_tokenizer *t)
 {
-    (void)state;
-    check_golden("smollm2", false);
+    enum { N = 200000 };
+    static const char CHARACTERS[] = "a0 \n=.";
+    char *text = malloc(N);
+    for (const char *c = CHARACTERS; *c; c++) {
+        struct kvl_ids ids = {0};
+        memset(text, *c, N);
+        clock_t start = clock();
+        assert_ok(kvl_tokenizer_encode(t, text, N, KVL_SPECIAL_PARSE, &ids));
+        double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+        if (seconds >= 1.0)
+            fail_msg("%d times 0x%02X took %.2f s", N, *c, seconds);
+        assert_true(ids.n > 0);
+        kvl_ids_free(&ids);
+    }
+    free(text);
 }
 
-static void test_golden_llama3(void **state)
+static void test_smollm2(void **state)
 {
+    struct kvl_tokenizer *t = load_smollm2();
     (void)state;
-    check_golden("llama3", true);
+    check_golden(t, "tokenizer_smollm2.json", false);
+    check_long_runs(t);
+    assert_int_equal(kvl_tokenizer_eos(t), 2);
+    assert_false(kvl_tokenizer_add_bos(t));
+    kvl_tokenizer_free(t);
 }
 
-static void test_golden_tekken(void **state)
+static void test_llama3(void **state)
 {
+    struct kvl_tokenizer *t = load_folder("llama3");
     (void)state;
-    check_golden("tekken", true);
+    check_golden(t, "tokenizer_llama3.json", true);
+    check_long_runs(t);
+    assert_int_equal(kvl_tokenizer_bos(t), 128000);
+    assert_true(kvl_tokenizer_add_bos(t));
+    kvl_tokenizer_free(t);
+}
+
+static void test_tekken(void **state)
+{
+    struct kvl_tokenizer *t = load_folder("tekken");
+    (void)state;
+    check_golden(t, "tokenizer_tekken.json", true);
+    check_long_runs(t);
+    assert_int_equal(kvl_tokenizer_bos(t), 1);
+    assert_true(kvl_tokenizer_add_bos(t));
+    kvl_tokenizer_free(t);
 }
 
 /* ab and abc are merges, (b, c) ranks last; "\u0120" is the space. Added: <s> special, <m> swallows space on both sides, <w> stands
@@ -137,7 +194,8 @@ static void test_tiny(void **state)
     assert_ids(t, "bab c", KVL_SPECIAL_PARSE, "1 3 6 2");
     assert_ids(t, " abc", KVL_SPECIAL_PARSE, "6 4"); /* (a, b) goes before (space, a) */
     assert_ids(t, " a", KVL_SPECIAL_PARSE, "7");
-    assert_ids(t, "axb", KVL_SPECIAL_PARSE, "3");    /* x has no token: it is dropped and its neighbours merge, as in Hugging Face */
+    assert_ids(t, "axb", KVL_SPECIAL_PARSE,
+               "3"); /* x has no token: it is dropped and its neighbours merge, as in Hugging Face */
     assert_ids(t, "<s>a<s>>b", KVL_SPECIAL_PARSE, "9 0 12 1");
     assert_ids(t, "<s>a<m>b", KVL_SPECIAL_TEXT, "0 10 1");
     assert_ids(t, "a \n <m>\t b", KVL_SPECIAL_PARSE, "0 10 1");
@@ -232,7 +290,8 @@ static uint64_t next_random(uint64_t *seed)
 static int pick(uint64_t *seed, int n)
 {
     static const unsigned char COMMON[] = {'a', 'b', ' ', 0xC3, 0xA9, '1', 0xF0, 0x9F};
-    return next_random(seed) % 3 && n > 256 ? 256 + (int)(next_random(seed) % (uint64_t)(n - 256)) : COMMON[next_random(seed) % sizeof COMMON];
+    return next_random(seed) % 3 && n > 256 ? 256 + (int)(next_random(seed) % (uint64_t)(n - 256))
+                                            : COMMON[next_random(seed) % sizeof COMMON];
 }
 
 static bool is_new(const struct random_vocab *v, int n)
@@ -314,8 +373,13 @@ static void test_random_vocabularies(void **state)
     for (int k = 0; k < N_VOCABS; k++) {
         struct kvl_tokenizer *t;
         make_random(v, &seed);
-        struct kvl_tokenizer_spec spec = {.n_vocab = N_RANDOM, .vocab = v->texts, .n_merges = N_RANDOM_MERGES, .bos = -1, .eos = -1,
-                                          .merges = (const struct kvl_token_text(*)[2])v->merges, .source = "random"};
+        struct kvl_tokenizer_spec spec = {.n_vocab = N_RANDOM,
+                                          .vocab = v->texts,
+                                          .n_merges = N_RANDOM_MERGES,
+                                          .bos = -1,
+                                          .eos = -1,
+                                          .merges = (const struct kvl_token_text(*)[2])v->merges,
+                                          .source = "random"};
         assert_ok(kvl_tokenizer_init(&t, &spec));
         for (int j = 0; j < N_TEXTS; j++) {
             char text[MAX_TEXT + 4], *decoded;
@@ -370,39 +434,14 @@ static void test_long_run(void **state)
     free(text);
 }
 
-/* The same with the real vocabularies and several characters. */
-static void test_long_runs_of_models(void **state)
-{
-    enum { N = 200000 };
-    static const char *const NAMES[] = {"smollm2", "llama3", "tekken"}, CHARACTERS[] = "a0 \n=.";
-    char *text = malloc(N);
-    (void)state;
-    for (size_t k = 0; k < sizeof NAMES / sizeof NAMES[0]; k++) {
-        struct kvl_tokenizer *t;
-        assert_ok(kvl_tokenizer_load_json(&t, tokenizer_folder(NAMES[k]), 0));
-        for (const char *c = CHARACTERS; *c; c++) {
-            struct kvl_ids ids = {0};
-            memset(text, *c, N);
-            clock_t start = clock();
-            assert_ok(kvl_tokenizer_encode(t, text, N, KVL_SPECIAL_PARSE, &ids));
-            double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-            if (seconds >= 1.0)
-                fail_msg("%s: %d times '%c' took %.2f s", NAMES[k], N, *c, seconds);
-            assert_true(ids.n > 0);
-            kvl_ids_free(&ids);
-        }
-        kvl_tokenizer_free(t);
-    }
-    free(text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiny),           cmocka_unit_test(test_decode),         cmocka_unit_test(test_bad_text),
-        cmocka_unit_test(test_pretokenizers),  cmocka_unit_test(test_random_vocabularies), cmocka_unit_test(test_long_run),
-        cmocka_unit_test(test_golden_smollm2), cmocka_unit_test(test_golden_llama3),  cmocka_unit_test(test_golden_tekken),
-        cmocka_unit_test(test_long_runs_of_models),
+        cmocka_unit_test(test_tiny),          cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_bad_text),      cmocka_unit_test(test_pretokenizers),
+        cmocka_unit_test(test_random_vocabularies), cmocka_unit_test(test_long_run),
+        cmocka_unit_test(test_smollm2),       cmocka_unit_test(test_llama3),
+        cmocka_unit_test(test_tekken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

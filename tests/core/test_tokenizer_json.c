@@ -173,16 +173,27 @@ static void test_refused(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct kvl_tokenizer *t;
         enum kvl_status status = load(CASES[i].path, CASES[i].value, 6, &t);
-        if (status != CASES[i].status || !strstr(kvl_last_error(), CASES[i].says) || strncmp(kvl_last_error(), "dir/tokenizer.json: ", 20) != 0)
-            fail_msg("%s = %s: %s, \"%s\"", CASES[i].path, CASES[i].value ? CASES[i].value : "(deleted)", kvl_status_name(status), kvl_last_error());
+        if (status != CASES[i].status || !strstr(kvl_last_error(), CASES[i].says)
+            || strncmp(kvl_last_error(), "dir/tokenizer.json: ", 20) != 0)
+            fail_msg("%s = %s: %s, \"%s\"", CASES[i].path, CASES[i].value ? CASES[i].value : "(deleted)",
+                     kvl_status_name(status), kvl_last_error());
         assert_null(t);
     }
 }
 
 static void test_malformed(void **state)
 {
-    static const char *const CASES[] = {"", "{", "[]", "7", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":\"\xFF\"}", "{\"a\":\"\\ud800\"}", "{\"a\":1,\"a\":2}",
-                                        "{\"model\":{\"vocab\":{\"a\":0,\"a\":1}}}", "{\"a\":99999999999999999999}"};
+    static const char *const CASES[] = {"",
+                                        "{",
+                                        "[]",
+                                        "7",
+                                        "{\"a\":1,}",
+                                        "{\"a\":1}x",
+                                        "{\"a\":\"\xFF\"}",
+                                        "{\"a\":\"\\ud800\"}",
+                                        "{\"a\":1,\"a\":2}",
+                                        "{\"model\":{\"vocab\":{\"a\":0,\"a\":1}}}",
+                                        "{\"a\":99999999999999999999}"};
     struct kvl_tokenizer *t;
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
@@ -275,7 +286,8 @@ static void test_folder(void **state)
         write_file(dir, "generation_config.json", CASES[i].generation_config);
         write_file(dir, "config.json", CASES[i].config);
         enum kvl_status status = kvl_tokenizer_load_json(&t, dir, 6);
-        if (status != CASES[i].status || (status != KVL_OK && (!strstr(kvl_last_error(), CASES[i].says) || !strstr(kvl_last_error(), dir))))
+        if (status != CASES[i].status
+            || (status != KVL_OK && (!strstr(kvl_last_error(), CASES[i].says) || !strstr(kvl_last_error(), dir))))
             fail_msg("case %zu: %s, \"%s\"", i, kvl_status_name(status), kvl_last_error());
         if (status == KVL_OK) {
             assert_int_equal(kvl_tokenizer_bos(t), CASES[i].bos);

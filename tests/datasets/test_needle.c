@@ -179,7 +179,7 @@ static void check_task(const struct kvl_task *task, int n_needles, const struct 
     char *prompt = prompt_of(request, &sample);
     check_size(request, task->name, prompt);
     check_content(&sample, n_needles, prompt);
-    assert_int_equal(sample.max_new_tokens, 24);
+    assert_int_equal(sample.max_new_tokens, 16);
     assert_string_equal(sample.stop, "\n");
     assert_true(task->score(sample.answers[0], (const char *const *)sample.answers, 1) == 1);
     free(prompt);

@@ -2,6 +2,7 @@
 #ifndef KVLAB_TEST_MADE_UP_H
 #define KVLAB_TEST_MADE_UP_H
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,25 @@ static inline const char *made_up_folder(void)
     return folder;
 }
 
+/* Group teardown: removes the folder. */
+static inline int made_up_remove(void **state)
+{
+    (void)state;
+    const char *folder = made_up_folder();
+    DIR *open_folder = opendir(folder);
+    struct dirent *entry;
+    while (open_folder != NULL && (entry = readdir(open_folder)) != NULL)
+        unlinkat(dirfd(open_folder), entry->d_name, 0);
+    closedir(open_folder);
+    return rmdir(folder);
+}
+
+/* Name in that folder; valid for the next seven calls. */
 static inline const char *made_up_path(const char *name)
 {
-    static char paths[4][256];
+    static char paths[8][256];
     static int next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", made_up_folder(), name);
     return path;
 }

@@ -1,0 +1,283 @@
+/* Figures: drawn in every format where gnuplot is at hand, and what is refused. */
+#include <sys/stat.h>
+
+#include "harness/command.h"
+#include "harness/plot.h"
+#include "tests/harness/made_up.h"
+
+static enum kvl_status run(const char *figure, const char *input, const char *output)
+{
+    char *words[] = {(char *)figure, (char *)input};
+    const struct kvl_options options = {.positional = {words, 2}, .output = output};
+    return kvl_command_plot.run(&options);
+}
+
+static const char *input(void)
+{
+    const char *path = made_up_path("plot.jsonl");
+    made_up_write(path, "");
+    made_up_main_job(path);
+    return path;
+}
+
+/* A folder for outputs and temporary files, whose content is counted. */
+static const char *out_folder(void)
+{
+    static char folder[300];
+    if (folder[0] == '\0') {
+        snprintf(folder, sizeof folder, "%s", made_up_path("out"));
+        mkdir(folder, 0777);
+        setenv("TMPDIR", folder, 1);
+    }
+    return folder;
+}
+
+static const char *out_path(const char *name)
+{
+    static char path[400];
+    snprintf(path, sizeof path, "%s/%s", out_folder(), name);
+    return path;
+}
+
+static int n_files(void)
+{
+    DIR *folder = opendir(out_folder());
+    assert_non_null(folder);
+    int n = 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(folder);
+    return n;
+}
+
+static bool has_gnuplot(void)
+{
+    return system("command -v gnuplot >/dev/null 2>&1") == 0;
+}
+
+static void assert_refused(enum kvl_status got, enum kvl_status expected, const char *sentence)
+{
+    if (got != expected || strstr(kvl_last_error(), sentence) == NULL)
+        fail_msg("status %d, \"%s\", and not %d with \"%s\"", got, kvl_last_error(), expected, sentence);
+    assert_int_equal(n_files(), 0);
+}
+
+/* ---- what is drawn ---------------------------------------------------------------------------------------------------- */
+
+static void assert_drawn(const char *figure, const char *name, const char *magic)
+{
+    char path[400], head[16] = "";
+    snprintf(path, sizeof path, "%s", out_path(name));
+    assert_ok(run(figure, input(), path));
+    assert_int_equal(n_files(), 1); /* no temporary file is left */
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fread(head, 1, sizeof head - 1, file), sizeof head - 1);
+    fseek(file, 0, SEEK_END);
+    assert_true(ftell(file) > 5000);
+    fclose(file);
+    assert_memory_equal(head, magic, strlen(magic));
+    assert_int_equal(unlink(path), 0);
+}
+
+static void every_figure_in_every_format(void **state)
+{
+    (void)state;
+    if (!has_gnuplot())
+        skip();
+    const struct kvl_figure *figure;
+    for (int i = 0; (figure = kvl_figure_at(i)) != NULL; i++) {
+        assert_drawn(figure->name, "a figure's.png", "\x89PNG\r\n");
+        assert_drawn(figure->name, "figure.SVG", "<?xml");
+        assert_drawn(figure->name, "figure.pdf", "%PDF-");
+    }
+}
+
+/* Names with quotes, backquotes and control characters stay text. */
+static void names_are_quoted(void **state)
+{
+    (void)state;
+    if (!has_gnuplot())
+        skip();
+    char mark[400];
+    snprintf(mark, sizeof mark, "%s", out_path("mark"));
+    json_t *record = made_up_bench("full", NAN, 1024, 100, 10);
+    json_object_set_new(record, "model", json_sprintf("it's `touch %s`\"; system('touch %s') #\n_{x}", mark, mark));
+    const char *path = made_up_path("quoted.jsonl");
+    made_up_write(path, "");
+    made_up_append(path, record);
+    assert_ok(run("latency", path, out_path("quoted.svg")));
+    assert_int_equal(n_files(), 1);
+    char *svg = made_up_read(out_path("quoted.svg"));
+    assert_non_null(strstr(svg, "it's `touch"));
+    free(svg);
+    assert_int_equal(unlink(out_path("quoted.svg")), 0);
+}
+
+/* Several contexts, one of them without the reference, budgets in place of rates, a method of which nothing is known. */
+static void odd_records(void **state)
+{
+    (void)state;
+    if (!has_gnuplot())
+        skip();
+    const char *path = made_up_path("odd.jsonl");
+    made_up_write(path, "");
+    for (int context = 1000; context <= 5000; context += 1000)
+        for (int budget = 128; budget <= 512; budget *= 2) {
+            json_t *record = made_up_eval("newkv", NAN, context, "needle/multi_key", 0.5, NAN);
+            json_object_set_new(record, "kv_budget", json_integer(budget));
+            json_object_set_new(record, "config_key", json_sprintf("%d %d", context, budget));
+            made_up_append(path, record);
+        }
+    made_up_append(path, made_up_eval("full", NAN, 1000, "needle/multi_key", 0.5, 0));
+    made_up_append(path, made_up_bench("newkv", NAN, 1000, 10, NAN));
+    assert_ok(run("accuracy-kv-rate", path, out_path("odd.svg")));
+    char *svg = made_up_read(out_path("odd.svg"));
+    assert_non_null(strstr(svg, "KV budget"));
+    assert_non_null(strstr(svg, "5000 tokens"));
+    assert_non_null(strstr(svg, "newkv"));
+    free(svg);
+    assert_ok(run("latency", path, out_path("odd.svg")));
+    svg = made_up_read(out_path("odd.svg"));
+    assert_non_null(strstr(svg, "Prefill (ms)"));
+    assert_null(strstr(svg, "Decode (ms/token)"));
+    free(svg);
+    assert_int_equal(unlink(out_path("odd.svg")), 0);
+}
+
+static void title(void **state)
+{
+    (void)state;
+    if (!has_gnuplot())
+        skip();
+    char *words[] = {"latency", (char *)input()};
+    struct kvl_options options = {.positional = {words, 2}, .output = out_path("title.svg")};
+    assert_ok(kvl_command_plot.run(&options));
+    char *svg = made_up_read(out_path("title.svg"));
+    assert_non_null(strstr(svg, "Prefill and decode latency: Tiny-1M"));
+    assert_non_null(strstr(svg, "kvlab 0123456789"));
+    assert_non_null(strstr(svg, "1.62x"));
+    free(svg);
+    options.title = "A title of one's own";
+    assert_ok(kvl_command_plot.run(&options));
+    svg = made_up_read(out_path("title.svg"));
+    assert_non_null(strstr(svg, "A title of one's own"));
+    assert_non_null(strstr(svg, "Tiny-1M"));
+    free(svg);
+    assert_int_equal(unlink(out_path("title.svg")), 0);
+}
+
+/* ---- what is refused -------------------------------------------------------------------------------------------------- */
+
+static void wrong_names(void **state)
+{
+    (void)state;
+    const char *records = input();
+    assert_refused(run("latencie", records, out_path("x.png")), KVL_E_ARG, "did you mean 'latency'?");
+    assert_refused(run("pie", records, out_path("x.png")), KVL_E_ARG, "unknown figure 'pie'");
+    assert_refused(run("latency", records, NULL), KVL_E_ARG, "-o FILE.png");
+    assert_refused(run("latency", records, out_path("x.jpg")), KVL_E_ARG, "x.jpg");
+    assert_refused(run("latency", records, out_path("png")), KVL_E_ARG, ".png, .svg or .pdf");
+    assert_refused(run("latency", made_up_path("none.jsonl"), out_path("x.png")), KVL_E_IO, "none.jsonl");
+}
+
+static void nothing_to_draw(void **state)
+{
+    (void)state;
+    const char *path = made_up_path("few.jsonl");
+    made_up_write(path, "");
+    made_up_append(path, made_up_eval("full", NAN, 1024, "needle/multi_key", 0.5, 0.1));
+    assert_refused(run("latency", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
+    assert_refused(run("accuracy-kv-rate", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
+    made_up_append(path, made_up_failure(made_up_bench("full", NAN, 1024, 1, 1), "oom", "12 GB are needed"));
+    assert_refused(run("latency", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
+}
+
+static void unwritable_output(void **state)
+{
+    (void)state;
+    const char *records = input();
+    assert_refused(run("latency", records, out_path("no/such/folder.png")), KVL_E_IO, "no/such/folder.png");
+    assert_int_equal(mkdir(out_path("folder.png"), 0777), 0);
+    assert_int_equal(run("latency", records, out_path("folder.png")), KVL_E_IO);
+    assert_non_null(strstr(kvl_last_error(), "folder.png"));
+    assert_int_equal(rmdir(out_path("folder.png")), 0);
+}
+
+static void no_gnuplot(void **state)
+{
+    (void)state;
+    char *path = strdup(getenv("PATH"));
+    setenv("PATH", made_up_folder(), 1);
+    assert_refused(run("latency", input(), out_path("x.png")), KVL_E_UNSUPPORTED, "gnuplot is not installed");
+    setenv("PATH", path, 1);
+    free(path);
+}
+
+/* An old figure stays when a new one fails. */
+static void broken_gnuplot(void **state)
+{
+    (void)state;
+    char *path = strdup(getenv("PATH")), program[300], old[400];
+    snprintf(program, sizeof program, "%s", made_up_path("gnuplot"));
+    made_up_write(program, "#!/bin/sh\necho; echo '     line 7: it hurts' >&2; echo >&2; exit 3\n");
+    assert_int_equal(chmod(program, 0755), 0);
+    snprintf(old, sizeof old, "%s", out_path("old.png"));
+    made_up_write(old, "old");
+    setenv("PATH", made_up_folder(), 1);
+    assert_int_equal(run("latency", input(), old), KVL_E_INTERNAL);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_non_null(strstr(kvl_last_error(), "latency.gp: line 7: it hurts"));
+    char *text = made_up_read(old);
+    assert_string_equal(text, "old");
+    free(text);
+    assert_int_equal(unlink(old), 0);
+    assert_int_equal(n_files(), 0);
+}
+
+/* gnuplot says nothing of a full disk: a file without its end gives it away. */
+static void cut_off_figure(void **state)
+{
+    (void)state;
+    char *path = strdup(getenv("PATH")), program[300];
+    snprintf(program, sizeof program, "%s", made_up_path("gnuplot"));
+    made_up_write(program, "#!/bin/sh\nexit 0\n");
+    assert_int_equal(chmod(program, 0755), 0);
+    setenv("PATH", made_up_folder(), 1);
+    assert_refused(run("latency", input(), out_path("x.png")), KVL_E_IO, "is the disk full?");
+    setenv("PATH", path, 1);
+    free(path);
+}
+
+static void no_scripts(void **state)
+{
+    (void)state;
+    setenv("KVLAB_DATA", made_up_folder(), 1);
+    assert_refused(run("latency", input(), out_path("x.png")), KVL_E_IO, "KVLAB_DATA");
+    unsetenv("KVLAB_DATA");
+}
+
+static int clean_up(void **state)
+{
+    rmdir(out_folder());
+    return made_up_remove(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_names),
+        cmocka_unit_test(nothing_to_draw),
+        cmocka_unit_test(unwritable_output),
+        cmocka_unit_test(no_gnuplot),
+        cmocka_unit_test(broken_gnuplot),
+        cmocka_unit_test(cut_off_figure),
+        cmocka_unit_test(no_scripts),
+        cmocka_unit_test(every_figure_in_every_format),
+        cmocka_unit_test(names_are_quoted),
+        cmocka_unit_test(odd_records),
+        cmocka_unit_test(title),
+    };
+    return cmocka_run_group_tests(tests, NULL, clean_up);
+}
