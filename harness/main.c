@@ -6,6 +6,7 @@
 #include "core/nearest.h"
 #include "core/unicode.h"
 #include "harness/option_parse.h"
+#include "harness/thread_policy.h"
 
 static const struct kvl_command *const commands[] = {
     &kvl_command_list,     &kvl_command_generate, &kvl_command_tokenize, &kvl_command_eval,

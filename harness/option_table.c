@@ -106,7 +106,7 @@ static enum kvl_status parse_contexts(struct kvl_options *o, const char *name, c
     KVL_TRY(kvl_reals_parse(name, value, &o->contexts));
     for (int i = first; i < o->contexts.n; i++) {
         double n = o->contexts.items[i];
-        KVL_REQUIRE(n >= 1 && n <= 1 << 30 && n == (double)(int64_t)n, "%s %g: give a whole number of tokens above 0", name, n);
+        KVL_REQUIRE(n >= 1 && n <= 1 << 30 && n == (double)(int64_t)n, "%s %.15g: give a whole number of tokens above 0", name, n);
     }
     return KVL_OK;
 }
@@ -117,7 +117,7 @@ static enum kvl_status parse_kv_rates(struct kvl_options *o, const char *name, c
     KVL_TRY(kvl_reals_parse(name, value, &o->kv_rates));
     for (int i = first; i < o->kv_rates.n; i++)
         KVL_REQUIRE(o->kv_rates.items[i] > 0.0 && o->kv_rates.items[i] <= 1.0,
-                    "%s %g is out of range: give more than 0 and at most 1", name, o->kv_rates.items[i]);
+                    "%s %.15g is out of range: give more than 0 and at most 1", name, o->kv_rates.items[i]);
     return KVL_OK;
 }
 
@@ -127,7 +127,7 @@ static enum kvl_status parse_kv_budgets(struct kvl_options *o, const char *name,
     KVL_TRY(kvl_reals_parse(name, value, &o->kv_budgets));
     for (int i = first; i < o->kv_budgets.n; i++) {
         double c = o->kv_budgets.items[i];
-        KVL_REQUIRE(c >= 1 && c <= 1 << 30 && c == (double)(int64_t)c, "%s %g: give a whole number of entries above 0", name, c);
+        KVL_REQUIRE(c >= 1 && c <= 1 << 30 && c == (double)(int64_t)c, "%s %.15g: give a whole number of entries above 0", name, c);
     }
     return KVL_OK;
 }

@@ -46,7 +46,9 @@ static const struct format {
     const char *extension, *terminal, *end;
 } formats[] = {
     {".png", "pngcairo noenhanced size 1200,700 font \"DejaVu Sans,13\" background \"#ffffff\"", "IEND"},
-    {".svg", "svg noenhanced size 1200,700 dynamic font \"DejaVu Sans,Verdana,sans-serif\" fontscale 1.35 background \"#ffffff\"", "</svg>"},
+    {".svg",
+     "svg noenhanced size 1200,700 dynamic font \"DejaVu Sans,Verdana,sans-serif\" fontscale 1.35 background \"#ffffff\"",
+     "</svg>"},
     {".pdf", "pdfcairo noenhanced size 8.4in,4.9in font \"DejaVu Sans,13\" background \"#ffffff\"", "%%EOF"},
 };
 
@@ -107,7 +109,8 @@ static bool is_whole(const char *path, const char *end)
     return memmem(tail, n, end, strlen(end)) != NULL;
 }
 
-static enum kvl_status find_script(const struct kvl_figure *figure, char *folder, size_t n_folder, char *script, size_t n_script)
+static enum kvl_status find_script(const struct kvl_figure *figure, char *folder, size_t n_folder, char *script,
+                                   size_t n_script)
 {
     KVL_TRY(kvl_data_folder("plots", folder, n_folder));
     if (snprintf(script, n_script, "%s/%s", folder, figure->script) >= (int)n_script || access(script, R_OK) != 0)

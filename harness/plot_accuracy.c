@@ -116,7 +116,8 @@ static enum kvl_status write_data(const struct kvl_plot *plot, const struct sour
     for (int r = 0; r < plot->rows->n; r++)
         n_used += data->series_of[r] >= 0;
     if (data->n_series == n_references(source, data))
-        return kvl_fail(KVL_E_FORMAT, "no record of a method with a KV rate or budget has a score of every task: nothing to plot");
+        return kvl_fail(KVL_E_FORMAT,
+                        "no record of a method with a KV rate or budget has a score of every task: nothing to plot");
     if (n_used < plot->rows->n && plot->notes != NULL)
         fprintf(plot->notes, "kvlab: note: %d of %d configurations are left out: they lack a %s or a score of a task\n",
                 plot->rows->n - n_used, plot->rows->n, source->x->title);

@@ -166,8 +166,8 @@ void kvl_plot_data_free(struct kvl_plot_data *data)
     *data = (struct kvl_plot_data){0};
 }
 
-const struct kvl_row *kvl_plot_data_next(const struct kvl_plot_data *data, const struct kvl_rows *rows, int series, int group,
-                                         int *r)
+const struct kvl_row *kvl_plot_data_next(const struct kvl_plot_data *data, const struct kvl_rows *rows, int series,
+                                         int group, int *r)
 {
     while (*r < rows->n) {
         int here = (*r)++;
@@ -190,7 +190,8 @@ void kvl_plot_data_assign(const struct kvl_plot_data *data, FILE *settings)
 {
     int s = data->n_series, g = data->n_groups;
     fprintf(settings, "n_series=%d;n_groups=%d;", s, g);
-    fprintf(settings, "array series[%d];array hue[%d];array variant[%d];array variants[%d];array groups[%d];", s, s, s, s, g);
+    fprintf(settings, "array series[%d];array hue[%d];array variant[%d];array variants[%d];", s, s, s, s);
+    fprintf(settings, "array groups[%d];", g);
     for (int i = 0; i < s; i++) {
         const struct kvl_plot_series *series = &data->series[i];
         assign_label(settings, "series", i, series->label);

@@ -35,8 +35,8 @@ void kvl_plot_data_free(struct kvl_plot_data *data);
 void kvl_plot_data_assign(const struct kvl_plot_data *data, FILE *settings);
 
 /* The row of a series and group from place *r on; NULL at the end. */
-const struct kvl_row *kvl_plot_data_next(const struct kvl_plot_data *data, const struct kvl_rows *rows, int series, int group,
-                                         int *r);
+const struct kvl_row *kvl_plot_data_next(const struct kvl_plot_data *data, const struct kvl_rows *rows, int series,
+                                         int group, int *r);
 
 /* A number for the data file; NaN where there is none. A tab or a newline follows. */
 void kvl_plot_number(FILE *data, double value, char after);

@@ -36,15 +36,15 @@ static void write_phase(const struct kvl_rows *rows, const struct kvl_row *row, 
                         char end)
 {
     const json_t *record = row != NULL ? measured(rows, row, phase) : NULL;
-    const json_t *reference = record != NULL ? kvl_rows_reference(rows, record, phase->median) : NULL;
+    const json_t *reference = record != NULL ? kvl_rows_reference(rows, row, record, phase->median) : NULL;
     double median = record != NULL ? kvl_record_number(record, phase->median) : NAN;
     double p05 = record != NULL ? kvl_record_number(record, phase->p05) : NAN;
     double p95 = record != NULL ? kvl_record_number(record, phase->p95) : NAN;
-    double ratio = reference != NULL && !kvl_row_is_reference(row) ? kvl_record_number(reference, phase->median) / median : NAN;
+    double base = reference != NULL && !kvl_row_is_reference(row) ? kvl_record_number(reference, phase->median) : NAN;
     kvl_plot_number(stream, median / 1e6, '\t');
     kvl_plot_number(stream, (isnan(p05) ? median : p05) / 1e6, '\t');
     kvl_plot_number(stream, (isnan(p95) ? median : p95) / 1e6, '\t');
-    kvl_plot_number(stream, ratio, end);
+    kvl_plot_number(stream, base / median, end);
 }
 
 /* A block per series, a line per group: the group's number from 0, then each phase. */

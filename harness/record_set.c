@@ -181,8 +181,8 @@ static enum kvl_status drop_replaced(struct kvl_record_set *set, FILE *notes)
     set->n = n;
     json_decref(seen);
     if (n_dropped > 0 && notes != NULL)
-        fprintf(notes, "kvlab: note: %d older record%s left out: newer ones of the same configuration are there\n", n_dropped,
-                n_dropped > 1 ? "s are" : " is");
+        fprintf(notes, "kvlab: note: %d older record%s left out: newer ones of the same configuration are there\n",
+                n_dropped, n_dropped > 1 ? "s are" : " is");
     return KVL_OK;
 }
 
@@ -197,7 +197,8 @@ enum kvl_status kvl_record_set_load(struct kvl_record_set *set, char *const *pat
     if (status == KVL_OK)
         status = drop_replaced(set, notes);
     if (status == KVL_OK && set->n == 0)
-        status = kvl_fail(KVL_E_FORMAT, "no eval or bench record in %s%s", paths[0], n_paths > 1 ? " and the other files" : "");
+        status = kvl_fail(KVL_E_FORMAT, "no eval or bench record in %s%s", paths[0],
+                          n_paths > 1 ? " and the other files" : "");
     if (status != KVL_OK)
         kvl_record_set_free(set);
     return status;

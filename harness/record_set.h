@@ -1,4 +1,4 @@
-/* The records of several results files, checked, without those that a newer one replaces. What report, plot and compare read. */
+/* The records of several results files, checked, without those that a newer one replaces: what report and plot read. */
 #ifndef KVL_RECORD_SET_H
 #define KVL_RECORD_SET_H
 

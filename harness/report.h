@@ -23,9 +23,10 @@ void kvl_report_free(struct kvl_report *report);
 /* Heading, table, notes; CSV is the table alone. `format` as in init. */
 enum kvl_status kvl_report_print(const struct kvl_report *report, enum kvl_table_format format, FILE *stream);
 
+struct kvl_rows; /* harness/report_rows.h */
+
 /* A line of its own for tables and figures: "SmolLM2-135M-Instruct · cpu · bf16 · 2 threads · kvlab 0123456789".
  * Only what all records share; malloc'd, NULL where there is no memory. `with_model`: the model's name in front. */
-struct kvl_rows;
 char *kvl_report_heading(const struct kvl_rows *rows, bool with_model);
 
 #ifdef __cplusplus

@@ -55,7 +55,8 @@ static void write_number(const struct kvl_report_source *source, double value, i
 
 /* ---- cells ------------------------------------------------------------------------------------------------------------ */
 
-static void write_knob(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_knob(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                       char *text)
 {
     const json_t *value = kvl_row_value(row, column->knob);
     if (!is_csv(source) && strcmp(column->knob->key, "context") == 0 && json_is_number(value))
@@ -77,7 +78,8 @@ static void write_percent_with_error(const struct kvl_report_source *source, dou
         snprintf(text + n, CELL - n, " ± %.1f", 100 * error);
 }
 
-static void write_score(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_score(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                        char *text)
 {
     const json_t *record = scored(source, row, column->task);
     if (record != NULL && !is_ok(record))
@@ -86,21 +88,24 @@ static void write_score(struct kvl_report_source *source, const struct kvl_row *
         write_percent_with_error(source, kvl_record_number(record, "score"), kvl_record_number(record, "score_stderr"), text);
 }
 
-static void write_error(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_error(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                        char *text)
 {
     const json_t *record = scored(source, row, column->task);
     if (record != NULL && is_ok(record))
         write_number(source, 100 * kvl_record_number(record, "score_stderr"), 1, "", text);
 }
 
-static void write_task_n(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_task_n(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                         char *text)
 {
     const json_t *record = scored(source, row, column->task);
     if (record != NULL && is_ok(record))
         write_number(source, kvl_record_number(record, "n_scored"), 0, "", text);
 }
 
-static void write_mean(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_mean(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                       char *text)
 {
     (void)column;
     struct kvl_score score = kvl_row_mean_score(&source->rows, row, &source->tasks);
@@ -129,7 +134,8 @@ static void write_n(struct kvl_report_source *source, const struct kvl_row *row,
         snprintf(text, CELL, least < most ? "%.0f-%.0f" : "%.0f", least, most);
 }
 
-static void write_time(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_time(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                       char *text)
 {
     const json_t *record = kvl_row_measured(&source->rows, row, column->time->key);
     if (record != NULL && !is_ok(record))
@@ -138,11 +144,12 @@ static void write_time(struct kvl_report_source *source, const struct kvl_row *r
         write_number(source, kvl_record_number(record, column->time->key) / 1e6, column->time->decimals, "", text);
 }
 
-static void write_ratio(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_ratio(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                        char *text)
 {
     const char *key = column->time->key;
     const json_t *record = kvl_row_measured(&source->rows, row, key);
-    const json_t *reference = record != NULL && is_ok(record) ? kvl_rows_reference(&source->rows, record, key) : NULL;
+    const json_t *reference = record != NULL && is_ok(record) ? kvl_rows_reference(&source->rows, row, record, key) : NULL;
     double ratio = reference != NULL ? kvl_record_number(reference, key) / kvl_record_number(record, key) : NAN;
     if (!isfinite(ratio))
         return;
@@ -164,7 +171,8 @@ static const json_t *kv_record(const struct kvl_report_source *source, const str
     return NULL;
 }
 
-static void write_kv_bytes(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_kv_bytes(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                           char *text)
 {
     (void)column;
     const json_t *record = kv_record(source, row);
@@ -172,7 +180,8 @@ static void write_kv_bytes(struct kvl_report_source *source, const struct kvl_ro
         write_number(source, kvl_record_number(record, "kv_bytes") / 1e6, 2, "", text);
 }
 
-static void write_kv_share(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column, char *text)
+static void write_kv_share(struct kvl_report_source *source, const struct kvl_row *row, const struct column *column,
+                           char *text)
 {
     (void)column;
     const json_t *record = kv_record(source, row);

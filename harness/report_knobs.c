@@ -1,6 +1,7 @@
 #include "harness/report_knobs.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json_file.h"
@@ -51,26 +52,86 @@ const json_t *kvl_row_value(const struct kvl_row *row, const struct kvl_knob *kn
     return kvl_json_get(own != NULL ? own : other, knob->key);
 }
 
+/* ---- keys: the values of several knobs as one text -------------------------------------------------------------------- */
+
+/* Equal values print the same: null as nothing, numbers by value; objects in the order in which they were written. */
+static void print_key(FILE *stream, const json_t *value)
+{
+    const char *name;
+    json_t *item;
+    if (json_is_number(value))
+        fprintf(stream, "%.17g", json_number_value(value));
+    else if (json_is_string(value))
+        fprintf(stream, "'%s'", json_string_value(value));
+    else if (json_is_boolean(value))
+        fputs(json_is_true(value) ? "true" : "false", stream);
+    json_object_foreach ((json_t *)value, name, item) {
+        fprintf(stream, "%s=", name);
+        print_key(stream, item);
+        putc(',', stream);
+    }
+}
+
+static char *key_of(const json_t *record, bool (*takes)(const struct kvl_knob *knob, int scopes), int scopes)
+{
+    char *key = NULL;
+    size_t n;
+    FILE *stream = open_memstream(&key, &n);
+    if (stream == NULL)
+        return NULL;
+    for (int i = 0; i < (int)N_KNOBS; i++)
+        if (takes(&knobs[i], scopes)) {
+            print_key(stream, json_object_get(record, knobs[i].key));
+            putc(';', stream);
+        }
+    if (fclose(stream) == 0)
+        return key;
+    free(key);
+    return NULL;
+}
+
+static bool in_scope(const struct kvl_knob *knob, int scopes)
+{
+    return (knob->scope & scopes) != 0;
+}
+
+static bool in_base(const struct kvl_knob *knob, int scopes)
+{
+    (void)scopes;
+    static const char *const keys[] = {"model", "model_hash", "method", "profile"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(knob->key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
+char *kvl_knobs_key(const json_t *record, int scopes)
+{
+    return key_of(record, in_scope, scopes);
+}
+
+char *kvl_knobs_base_key(const json_t *record)
+{
+    return key_of(record, in_base, 0);
+}
+
 /* ---- what differs ------------------------------------------------------------------------------------------------------ */
 
-static bool same_base(const struct kvl_row *a, const struct kvl_row *b)
+static const char *base_of(const struct kvl_rows *rows, const struct kvl_row *row)
 {
-    static const char *const keys[] = {"model", "model_hash", "method", "profile"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const struct kvl_knob *knob = kvl_knob_find(keys[i]);
-        if (!kvl_record_same(kvl_row_value(a, knob), kvl_row_value(b, knob)))
-            return false;
-    }
-    return true;
+    return rows->groups[row->eval != NULL ? row->eval_group : row->bench_group].base_key;
 }
 
 static bool param_varies(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob,
                          const char *param)
 {
     const json_t *value = json_object_get(kvl_row_value(row, knob), param);
+    const char *base = base_of(rows, row);
     for (int r = 0; r < rows->n; r++) {
+        if (strcmp(base_of(rows, &rows->rows[r]), base) != 0)
+            continue;
         const json_t *other = kvl_row_value(&rows->rows[r], knob);
-        if (other != NULL && same_base(row, &rows->rows[r]) && !kvl_record_same(value, json_object_get(other, param)))
+        if (other != NULL && !kvl_record_same(value, json_object_get(other, param)))
             return true;
     }
     return false;
@@ -97,7 +158,7 @@ static bool applies(const struct kvl_row *row, const struct kvl_knob *knob)
     }
 }
 
-bool kvl_rows_vary(const struct kvl_rows *rows, const struct kvl_knob *knob)
+static bool find_varying(const struct kvl_rows *rows, const struct kvl_knob *knob)
 {
     const struct kvl_row *first = NULL;
     for (int r = 0; r < rows->n; r++) {
@@ -110,6 +171,19 @@ bool kvl_rows_vary(const struct kvl_rows *rows, const struct kvl_knob *knob)
         first = first != NULL ? first : row;
     }
     return false;
+}
+
+void kvl_rows_find_varying(struct kvl_rows *rows)
+{
+    _Static_assert(N_KNOBS <= 32, "kvl_rows.varying has a bit per knob");
+    rows->varying = 0;
+    for (int i = 0; i < (int)N_KNOBS; i++)
+        rows->varying |= (uint32_t)find_varying(rows, &knobs[i]) << i;
+}
+
+bool kvl_rows_vary(const struct kvl_rows *rows, const struct kvl_knob *knob)
+{
+    return (rows->varying >> (knob - knobs) & 1) != 0;
 }
 
 const json_t *kvl_rows_common(const struct kvl_rows *rows, const struct kvl_knob *knob)

@@ -27,11 +27,19 @@ struct kvl_knob {
 const struct kvl_knob *kvl_knob_at(int i);
 const struct kvl_knob *kvl_knob_find(const char *key);
 
+/* Values of all knobs of some scopes (a sum of KVL_KNOB_..) as one text that is equal where they are; malloc'd, NULL where
+ * there is no memory. And the same of those within which parameters are compared: model, method, profile. */
+char *kvl_knobs_key(const json_t *record, int scopes);
+char *kvl_knobs_base_key(const json_t *record);
+
 /* Value of a knob, from the row's record of the kind that it belongs to, else from the other; NULL where it is null. */
 const json_t *kvl_row_value(const struct kvl_row *row, const struct kvl_knob *knob);
 
 /* Whether rows are told apart by the knob: those to which it applies have several values of it. */
 bool kvl_rows_vary(const struct kvl_rows *rows, const struct kvl_knob *knob);
+
+/* Finds that out for all knobs; part of kvl_rows_init. */
+void kvl_rows_find_varying(struct kvl_rows *rows);
 
 /* Value that all rows share which have any; NULL where they differ or have none. */
 const json_t *kvl_rows_common(const struct kvl_rows *rows, const struct kvl_knob *knob);
@@ -39,8 +47,8 @@ const json_t *kvl_rows_common(const struct kvl_rows *rows, const struct kvl_knob
 /* A value as people read it; "" for none. */
 void kvl_knob_format(const json_t *value, char *text, size_t size);
 
-/* Value of a row's knob as people read it; "" where there is none. `params` gives only the parameters that differ from those of
- * another row of the same model, method and profile ("tsp_rate=0.1"). */
+/* Value of a row's knob as people read it; "" where there is none. `params` gives only the parameters that differ from those
+ * of another row of the same model, method and profile ("tsp_rate=0.1"). */
 void kvl_rows_format(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, char *text,
                      size_t size);
 

@@ -8,37 +8,68 @@
 
 /* ---- groups: records of the same knobs -------------------------------------------------------------------------------- */
 
+static bool is_reference(const json_t *record)
+{
+    return strcmp(kvl_record_text(record, "method"), kvl_method_at(0)->name) == 0;
+}
+
+static bool is_ok(const json_t *record)
+{
+    return strcmp(kvl_record_text(record, "status"), "ok") == 0;
+}
+
 static int kind_of(const json_t *record)
 {
     return strcmp(kvl_record_text(record, "kind"), "eval") == 0 ? KVL_KNOB_EVAL : KVL_KNOB_BENCH;
 }
 
-static bool same_knobs(const json_t *a, const json_t *b, int scopes)
+static enum kvl_status init_group(struct kvl_row_group *group, const json_t *record)
 {
-    const struct kvl_knob *knob;
-    for (int i = 0; (knob = kvl_knob_at(i)) != NULL; i++)
-        if ((knob->scope & scopes) != 0 && !kvl_record_same(json_object_get(a, knob->key), json_object_get(b, knob->key)))
-            return false;
-    return true;
+    *group = (struct kvl_row_group){
+        .first = record,
+        .kind = kind_of(record),
+        .is_reference = is_reference(record),
+        .meet_key = kvl_knobs_key(record, KVL_KNOB_METHOD | KVL_KNOB_SHARED),
+        .ratio_key = kvl_knobs_key(record, KVL_KNOB_SHARED | KVL_KNOB_BENCH),
+        .base_key = kvl_knobs_base_key(record),
+    };
+    if (group->meet_key == NULL || group->ratio_key == NULL || group->base_key == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory to group the records");
+    return KVL_OK;
 }
 
-static int find_group(const struct kvl_rows *rows, const json_t *record)
+/* Finds or makes the group of a record; `known` maps keys to numbers of groups. */
+static enum kvl_status group_record(struct kvl_rows *rows, int place, json_t *known)
 {
+    const json_t *record = rows->set->records[place];
     int kind = kind_of(record);
-    for (int g = 0; g < rows->n_groups; g++)
-        if (kind_of(rows->first[g]) == kind && same_knobs(record, rows->first[g], KVL_KNOB_METHOD | KVL_KNOB_SHARED | kind))
-            return g;
-    return rows->n_groups;
+    char *key = kvl_knobs_key(record, KVL_KNOB_METHOD | KVL_KNOB_SHARED | kind);
+    const json_t *number = key != NULL ? json_object_get(known, key) : NULL;
+    rows->group[place] = number != NULL ? (int)json_integer_value(number) : rows->n_groups;
+    enum kvl_status status = KVL_OK;
+    if (key == NULL || (number == NULL && json_object_set_new(known, key, json_integer(rows->n_groups)) != 0))
+        status = kvl_fail(KVL_E_OOM, "no memory to group the records");
+    else if (number == NULL)
+        status = init_group(&rows->groups[rows->n_groups++], record);
+    free(key);
+    return status;
 }
 
-static void group_records(struct kvl_rows *rows, int kinds)
+static enum kvl_status group_records(struct kvl_rows *rows, int kinds)
 {
-    for (int i = 0; i < rows->set->n; i++) {
-        const json_t *record = rows->set->records[i];
-        rows->group[i] = (kind_of(record) & kinds) != 0 ? find_group(rows, record) : -1;
-        if (rows->group[i] == rows->n_groups)
-            rows->first[rows->n_groups++] = record;
+    json_t *known[2] = {json_object(), json_object()}; /* of each kind: their keys are of different knobs */
+    enum kvl_status status = KVL_OK;
+    if (known[0] == NULL || known[1] == NULL)
+        status = kvl_fail(KVL_E_OOM, "no memory to group the records");
+    for (int i = 0; i < rows->set->n && status == KVL_OK; i++) {
+        int kind = kind_of(rows->set->records[i]);
+        rows->group[i] = -1;
+        if ((kind & kinds) != 0)
+            status = group_record(rows, i, known[kind == KVL_KNOB_EVAL]);
     }
+    json_decref(known[0]);
+    json_decref(known[1]);
+    return status;
 }
 
 /* ---- rows: an eval and a bench group that meet ------------------------------------------------------------------------ */
@@ -51,8 +82,8 @@ static enum kvl_status push_row(struct kvl_rows *rows, int eval_group, int bench
         return kvl_fail(KVL_E_OOM, "no memory for %d rows of a report", rows->n + 1);
     rows->rows = all;
     all[rows->n++] = (struct kvl_row){
-        .eval = eval_group >= 0 ? rows->first[eval_group] : NULL,
-        .bench = bench_group >= 0 ? rows->first[bench_group] : NULL,
+        .eval = eval_group >= 0 ? rows->groups[eval_group].first : NULL,
+        .bench = bench_group >= 0 ? rows->groups[bench_group].first : NULL,
         .eval_group = eval_group,
         .bench_group = bench_group,
     };
@@ -63,10 +94,9 @@ static enum kvl_status push_row(struct kvl_rows *rows, int eval_group, int bench
  * made from the eval's side only. */
 static enum kvl_status push_rows_of(struct kvl_rows *rows, int group)
 {
-    int kind = kind_of(rows->first[group]), n_met = 0;
+    int kind = rows->groups[group].kind, n_met = 0;
     for (int g = 0; g < rows->n_groups; g++) {
-        if (kind_of(rows->first[g]) == kind
-            || !same_knobs(rows->first[group], rows->first[g], KVL_KNOB_METHOD | KVL_KNOB_SHARED))
+        if (rows->groups[g].kind == kind || strcmp(rows->groups[g].meet_key, rows->groups[group].meet_key) != 0)
             continue;
         n_met++;
         if (kind == KVL_KNOB_EVAL)
@@ -119,29 +149,39 @@ static int compare_rows(const void *a, const void *b)
     return 0;
 }
 
+static enum kvl_status build(struct kvl_rows *rows, int kinds)
+{
+    if (rows->group == NULL || rows->groups == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory to group %d records", rows->set->n);
+    KVL_TRY(group_records(rows, kinds));
+    for (int g = 0; g < rows->n_groups; g++)
+        KVL_TRY(push_rows_of(rows, g));
+    if (rows->n > 0)
+        qsort(rows->rows, (size_t)rows->n, sizeof *rows->rows, compare_rows);
+    kvl_rows_find_varying(rows);
+    return KVL_OK;
+}
+
 enum kvl_status kvl_rows_init(struct kvl_rows *rows, const struct kvl_record_set *set, int kinds)
 {
     *rows = (struct kvl_rows){.set = set};
     rows->group = malloc((size_t)(set->n + 1) * sizeof *rows->group);
-    rows->first = malloc((size_t)(set->n + 1) * sizeof *rows->first);
-    enum kvl_status status = KVL_OK;
-    if (rows->group == NULL || rows->first == NULL)
-        status = kvl_fail(KVL_E_OOM, "no memory to group %d records", set->n);
-    else
-        group_records(rows, kinds);
-    for (int g = 0; g < rows->n_groups && status == KVL_OK; g++)
-        status = push_rows_of(rows, g);
+    rows->groups = malloc((size_t)(set->n + 1) * sizeof *rows->groups);
+    enum kvl_status status = build(rows, kinds);
     if (status != KVL_OK)
         kvl_rows_free(rows);
-    else if (rows->n > 0)
-        qsort(rows->rows, (size_t)rows->n, sizeof *rows->rows, compare_rows);
     return status;
 }
 
 void kvl_rows_free(struct kvl_rows *rows)
 {
+    for (int g = 0; g < rows->n_groups; g++) {
+        free(rows->groups[g].meet_key);
+        free(rows->groups[g].ratio_key);
+        free(rows->groups[g].base_key);
+    }
     free(rows->group);
-    free(rows->first);
+    free(rows->groups);
     free(rows->rows);
     *rows = (struct kvl_rows){0};
 }
@@ -158,11 +198,6 @@ const json_t *kvl_rows_next(const struct kvl_rows *rows, int group, int *i)
     return NULL;
 }
 
-static bool is_ok(const json_t *record)
-{
-    return strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 const json_t *kvl_row_measured(const struct kvl_rows *rows, const struct kvl_row *row, const char *key)
 {
     const json_t *record;
@@ -172,23 +207,21 @@ const json_t *kvl_row_measured(const struct kvl_rows *rows, const struct kvl_row
     return NULL;
 }
 
-static bool is_reference(const json_t *record)
-{
-    return strcmp(kvl_record_text(record, "method"), kvl_method_at(0)->name) == 0;
-}
-
 bool kvl_row_is_reference(const struct kvl_row *row)
 {
     return is_reference(row->eval != NULL ? row->eval : row->bench);
 }
 
-const json_t *kvl_rows_reference(const struct kvl_rows *rows, const json_t *measured, const char *key)
+const json_t *kvl_rows_reference(const struct kvl_rows *rows, const struct kvl_row *row, const json_t *measured,
+                                 const char *key)
 {
     const json_t *newest = NULL;
+    const char *ratio_key = rows->groups[row->bench_group].ratio_key;
     for (int i = 0; i < rows->set->n; i++) {
         const json_t *record = rows->set->records[i];
-        if (rows->group[i] < 0 || kind_of(record) != KVL_KNOB_BENCH || !is_reference(record) || !is_ok(record)
-            || isnan(kvl_record_number(record, key)) || !same_knobs(record, measured, KVL_KNOB_SHARED | KVL_KNOB_BENCH))
+        const struct kvl_row_group *group = rows->group[i] >= 0 ? &rows->groups[rows->group[i]] : NULL;
+        if (group == NULL || group->kind != KVL_KNOB_BENCH || !group->is_reference || strcmp(group->ratio_key, ratio_key) != 0
+            || !is_ok(record) || isnan(kvl_record_number(record, key)))
             continue;
         if (kvl_record_same(json_object_get(record, "run_id"), json_object_get(measured, "run_id")))
             return record;

@@ -2,6 +2,8 @@
 #ifndef KVL_REPORT_ROWS_H
 #define KVL_REPORT_ROWS_H
 
+#include <stdint.h>
+
 #include "harness/record_set.h"
 #include "harness/report_knobs.h"
 
@@ -15,13 +17,24 @@ struct kvl_row {
     int eval_group, bench_group; /* -1: none */
 };
 
+/* Records of one kind with the same knobs: they differ in task and time only. The keys are the knobs' values as text. */
+struct kvl_row_group {
+    const json_t *first; /* the newest */
+    int kind;            /* KVL_KNOB_EVAL or KVL_KNOB_BENCH */
+    bool is_reference;   /* of the method that ratios refer to */
+    char *meet_key;      /* equal where an eval and a bench group make a row */
+    char *ratio_key;     /* equal where a ratio may be taken */
+    char *base_key;      /* equal where parameters are compared: model, method, profile */
+};
+
 struct kvl_rows {
     const struct kvl_record_set *set;
-    int *group;            /* [set->n]: records of one group differ in task and time only; -1: not of the kinds asked for */
-    const json_t **first;  /* [n_groups]: the newest record of each group */
+    int *group;                   /* [set->n]: its group; -1: not of the kinds asked for */
+    struct kvl_row_group *groups; /* [n_groups] */
     int n_groups;
-    struct kvl_row *rows;  /* [n], sorted */
+    struct kvl_row *rows;         /* [n], sorted */
     int n;
+    uint32_t varying;             /* a bit per knob, for kvl_rows_vary */
 };
 
 /* `kinds`: KVL_KNOB_EVAL, KVL_KNOB_BENCH or both. The set is borrowed. */
@@ -34,9 +47,10 @@ const json_t *kvl_rows_next(const struct kvl_rows *rows, int group, int *i);
 /* The row's newest bench record that measured `key`, or that failed; NULL if there is none. */
 const json_t *kvl_row_measured(const struct kvl_rows *rows, const struct kvl_row *row, const char *key);
 
-/* The bench record of the reference method that a ratio of `key` to `measured` is taken from: same model, context and run
- * parameters, of the same run if there is one; NULL if there is none. */
-const json_t *kvl_rows_reference(const struct kvl_rows *rows, const json_t *measured, const char *key);
+/* The bench record of the reference method that a ratio of `key` to `measured`, a record of the row, is taken from: same
+ * model, context and run parameters, of the same run if there is one; NULL if there is none. */
+const json_t *kvl_rows_reference(const struct kvl_rows *rows, const struct kvl_row *row, const json_t *measured,
+                                 const char *key);
 
 /* Whether the row is of the method that ratios refer to: the first of the table, the full cache. */
 bool kvl_row_is_reference(const struct kvl_row *row);

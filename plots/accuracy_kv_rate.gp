@@ -1,8 +1,7 @@
 # Accuracy against KV rate: a panel per context, a line per method, the full cache as a dashed line across.
 #
-# kvlab sets besides what style.gp lists: x_title, y_title, ticks[] of n_ticks (the rates), n_references (series
-# 1..n_references are lines across). Data: block (panel - 1) * n_series + series - 1 with columns x, score, standard error, in
-# percent.
+# kvlab sets besides what style.gp lists: x_title, y_title, ticks[] of n_ticks (the rates), n_references (the first series,
+# which are lines across). Data: block (panel - 1) * n_series + series - 1 with columns x, score, standard error, in percent.
 
 load folder."/style.gp"
 

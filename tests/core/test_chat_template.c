@@ -194,5 +194,5 @@ int main(void)
         cmocka_unit_test(test_golden),    cmocka_unit_test(test_render),     cmocka_unit_test(test_unknown_name),
         cmocka_unit_test(test_recognize), cmocka_unit_test(test_base_model),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -287,5 +287,5 @@ int main(void)
         cmocka_unit_test(test_refused),  cmocka_unit_test(test_malformed), cmocka_unit_test(test_gguf),
         cmocka_unit_test(test_gguf_rope), cmocka_unit_test(test_presets),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

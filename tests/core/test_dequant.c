@@ -122,5 +122,5 @@ int main(void)
         cmocka_unit_test(test_every_half),   cmocka_unit_test(test_q8_0_by_hand), cmocka_unit_test(test_q4_0_by_hand),
         cmocka_unit_test(test_q4_1_by_hand), cmocka_unit_test(test_golden),       cmocka_unit_test(test_bytes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -304,5 +304,5 @@ int main(void)
         cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_header_lies), cmocka_unit_test(test_key_lies),
         cmocka_unit_test(test_tensor_lies), cmocka_unit_test(test_unknown_type),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

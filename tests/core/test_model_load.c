@@ -10,6 +10,7 @@
 #include "tests/support/address_space.h"
 #include "tests/support/golden.h"
 #include "tests/support/model_folder.h"
+#include "tests/support/skipping.h"
 
 static struct kvl_ctx *ctx;
 static struct model_folder folder;
@@ -66,7 +67,7 @@ static void test_golden_models(void **state)
         assert_true(ctx->memory.current - before < 1 << 24);
     }
     if (n_loaded == 0)
-        skip();
+        skip_because("no golden model is there");
 }
 
 /* The file's values arrive: embedding rows of the built file are the builder's pattern, in both types. */
@@ -183,8 +184,7 @@ static void test_small_model(void **state)
     (void)state;
     const char *path = getenv("KVLAB_SMALL_MODEL");
     if (path == NULL || path[0] == '\0' || access(path, R_OK) != 0) {
-        print_message("KVLAB_SMALL_MODEL names no readable file\n");
-        skip();
+        skip_because("KVLAB_SMALL_MODEL names no readable file");
     }
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
@@ -225,5 +225,5 @@ int main(void)
         cmocka_unit_test(test_golden_models), cmocka_unit_test(test_values),  cmocka_unit_test(test_random),
         cmocka_unit_test(test_options),       cmocka_unit_test(test_no_file), cmocka_unit_test(test_small_model),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return test_result(cmocka_run_group_tests(tests, setup, teardown));
 }

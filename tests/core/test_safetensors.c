@@ -132,5 +132,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest_file), cmocka_unit_test(test_header_length),
                                        cmocka_unit_test(test_header_lies), cmocka_unit_test(test_index)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -159,5 +159,5 @@ int main(void)
         cmocka_unit_test(test_pieces),           cmocka_unit_test(test_characters),       cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hostile_patterns), cmocka_unit_test(test_hostile_searches),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -13,13 +13,13 @@
 #include "core/tokenizer.h"
 #include "core/unicode.h"
 #include "tests/support/golden.h"
+#include "tests/support/skipping.h"
 
 static void skip_without(const char *path, const char *variable)
 {
     if (path && access(path, R_OK) == 0)
         return;
-    printf("skipped: %s is %s\n", path ? path : variable, path ? "not there" : "not set");
-    skip();
+    skip_because("%s is %s", path ? path : variable, path ? "not there" : "not set");
 }
 
 static struct kvl_tokenizer *load_smollm2(void)
@@ -443,5 +443,5 @@ int main(void)
         cmocka_unit_test(test_smollm2),       cmocka_unit_test(test_llama3),
         cmocka_unit_test(test_tekken),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

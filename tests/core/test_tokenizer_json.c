@@ -309,5 +309,5 @@ int main(void)
         cmocka_unit_test(test_accepted),  cmocka_unit_test(test_refused), cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_large_ids), cmocka_unit_test(test_folder),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -152,5 +152,5 @@ int main(void)
         cmocka_unit_test(test_byte_alphabet), cmocka_unit_test(test_normal_forms), cmocka_unit_test(test_many_marks),
         cmocka_unit_test(test_classes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

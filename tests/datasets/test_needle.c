@@ -16,6 +16,7 @@
 #include "datasets/needle/essay_grammar.h"
 #include "datasets/needle/haystack.h"
 #include "datasets/task.h"
+#include "tests/support/skipping.h"
 
 enum { N_TASKS = 3, MAX_NEEDLES = 8 };
 static const struct {
@@ -67,8 +68,7 @@ static struct kvl_model *small_model(void)
 {
     const char *path = getenv("KVLAB_SMALL_MODEL");
     if (path == NULL || path[0] == '\0' || access(path, R_OK) != 0) {
-        print_message("KVLAB_SMALL_MODEL names no readable file\n");
-        skip();
+        skip_because("KVLAB_SMALL_MODEL names no readable file");
     }
     struct kvl_model *model;
     assert_ok(kvl_model_load_tokenizer(path, &model));
@@ -454,5 +454,5 @@ int main(void)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_bad_requests),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -4,6 +4,7 @@
 #include "harness/command.h"
 #include "harness/plot.h"
 #include "tests/harness/made_up.h"
+#include "tests/support/skipping.h"
 
 static enum kvl_status run(const char *figure, const char *input, const char *output)
 {
@@ -84,7 +85,7 @@ static void every_figure_in_every_format(void **state)
 {
     (void)state;
     if (!has_gnuplot())
-        skip();
+        skip_because("gnuplot is not installed");
     const struct kvl_figure *figure;
     for (int i = 0; (figure = kvl_figure_at(i)) != NULL; i++) {
         assert_drawn(figure->name, "a figure's.png", "\x89PNG\r\n");
@@ -98,7 +99,7 @@ static void names_are_quoted(void **state)
 {
     (void)state;
     if (!has_gnuplot())
-        skip();
+        skip_because("gnuplot is not installed");
     char mark[400];
     snprintf(mark, sizeof mark, "%s", out_path("mark"));
     json_t *record = made_up_bench("full", NAN, 1024, 100, 10);
@@ -119,7 +120,7 @@ static void odd_records(void **state)
 {
     (void)state;
     if (!has_gnuplot())
-        skip();
+        skip_because("gnuplot is not installed");
     const char *path = made_up_path("odd.jsonl");
     made_up_write(path, "");
     for (int context = 1000; context <= 5000; context += 1000)
@@ -149,7 +150,7 @@ static void title(void **state)
 {
     (void)state;
     if (!has_gnuplot())
-        skip();
+        skip_because("gnuplot is not installed");
     char *words[] = {"latency", (char *)input()};
     struct kvl_options options = {.positional = {words, 2}, .output = out_path("title.svg")};
     assert_ok(kvl_command_plot.run(&options));
@@ -279,5 +280,5 @@ int main(void)
         cmocka_unit_test(odd_records),
         cmocka_unit_test(title),
     };
-    return cmocka_run_group_tests(tests, NULL, clean_up);
+    return test_result(cmocka_run_group_tests(tests, NULL, clean_up));
 }

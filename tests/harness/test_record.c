@@ -45,7 +45,8 @@ static void append_and_read(void **state)
 static void reals_read_back_the_same(void **state)
 {
     (void)state;
-    const double values[] = {0.1, 1.0 / 3, 1e300, -2.5e-310, 5e-324, 123456789012345678.0, -0.0, 1, 1e22, 0.30000000000000004};
+    const double values[] = {0.1, 1.0 / 3, 1e300, -2.5e-310, 5e-324, 123456789012345678.0, -0.0, 1, 1e22,
+                             0.30000000000000004};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_t *value = json_real(values[i]);
         char *text = kvl_json_line(value);

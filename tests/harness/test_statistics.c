@@ -112,5 +112,5 @@ int main(void)
         cmocka_unit_test(bootstrap_of_five),     cmocka_unit_test(bootstrap_of_two),
         cmocka_unit_test(bootstrap_is_deterministic),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -142,5 +142,5 @@ int main(void)
         cmocka_unit_test(formats_by_name),
         cmocka_unit_test(full_disk),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -201,5 +201,5 @@ int main(void)
         cmocka_unit_test(test_snapkv),    cmocka_unit_test(test_gemfilter),    cmocka_unit_test(test_pyramidinfer),
         cmocka_unit_test(test_fastkv),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

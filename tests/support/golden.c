@@ -15,10 +15,8 @@ const char *golden_path(const char *name)
 json_t *golden_load(const char *name)
 {
     const char *path = golden_path(name);
-    if (access(path, R_OK) != 0) {
-        printf("skipped: %s is not there\n", path);
-        skip();
-    }
+    if (access(path, R_OK) != 0)
+        skip_because("%s is not there", path);
     json_error_t error;
     json_t *root = json_load_file(path, JSON_ALLOW_NUL, &error);
     if (root == NULL)

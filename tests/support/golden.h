@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "core/engine.h"
+#include "tests/support/skipping.h"
 
 /* tests/golden/NAME as JSON; skips the test, saying why, where it is absent. */
 json_t *golden_load(const char *name);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "kernels/cpu/simd.h"
+#include "tests/support/skipping.h"
 
 enum { MAX_DEVICES = 16, MAX_TESTS = 256, GUARD_BYTE = 0xa5, GARBAGE_BYTE = 0xff };
 
@@ -59,8 +60,7 @@ static void run_one(void **state)
     struct kit kit = {.device = &run->device};
     case_name("%s", run->test->name);
     if (try_open(&run->device, 2, &kit.ctx) != KVL_OK) {
-        printf("skipped on %s: %s\n", run->device.name, kvl_last_error());
-        skip();
+        skip_because("%s: %s", run->device.name, kvl_last_error());
     }
     random_seed(20250731);
     run->test->check(&kit);
@@ -82,7 +82,7 @@ int run_kernel_tests(const struct kernel_test *tests, int n)
             snprintf(names[n_units], sizeof names[n_units], "%s [%s]", tests[t].name, devices[d].name);
             units[n_units] = (struct CMUnitTest){names[n_units], run_one, NULL, NULL, &runs[n_units]};
         }
-    return _cmocka_run_group_tests("kernels", units, (size_t)n_units, NULL, NULL);
+    return test_result(_cmocka_run_group_tests("kernels", units, (size_t)n_units, NULL, NULL));
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------------- */
