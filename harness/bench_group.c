@@ -21,6 +21,18 @@ struct entry {
     bool over;
 };
 
+static json_t *list_phases(const struct kvl_bench_group *group)
+{
+    json_t *phases = json_array();
+    if (group->wants_prefill)
+        json_array_append_new(phases, json_string("prefill"));
+    if (group->wants_decode)
+        json_array_append_new(phases, json_string("decode"));
+    if (group->wants_e2e)
+        json_array_append_new(phases, json_string("e2e"));
+    return phases;
+}
+
 static enum kvl_status entry_init(struct entry *entry, const struct kvl_bench_group *group, const struct kvl_config *config)
 {
     const struct kvl_options *o = group->bench->options;
@@ -32,6 +44,7 @@ static enum kvl_status entry_init(struct entry *entry, const struct kvl_bench_gr
     json_object_set_new(entry->record, "n_samples", json_integer(o->n_samples));
     json_object_set_new(entry->record, "new_tokens", json_integer(group->n_new));
     json_object_set_new(entry->record, "warmups", json_integer(o->n_warmups));
+    json_object_set_new(entry->record, "phases", list_phases(group));
     json_object_set_new(entry->record, "peak_flops_per_s", json_real(group->ceilings.flops_per_s));
     json_object_set_new(entry->record, "peak_bytes_per_s", json_real(group->ceilings.bytes_per_s));
     entry->prefill = calloc(3 * n, sizeof *entry->prefill);
@@ -162,7 +175,7 @@ static enum kvl_status finish_entry(const struct kvl_bench_group *group, struct 
         json_object_set_new(record, "n_scored", json_integer(entry->n_done));
         if (group->wants_prefill) {
             put_times(record, "prefill", entry->prefill, entry->n_done);
-            json_object_set_new(record, "selection_median_ns", json_real(kvl_quantile(entry->selection, SELECTION_SAMPLES, 0.5)));
+            put_times(record, "selection", entry->selection, SELECTION_SAMPLES);
         }
         if (group->wants_decode)
             put_times(record, "decode_token", entry->decode, entry->n_done);

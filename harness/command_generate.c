@@ -4,6 +4,7 @@
 
 #include "harness/command.h"
 #include "harness/kept.h"
+#include "harness/kept_view.h"
 #include "harness/output_check.h"
 #include "harness/output_file.h"
 #include "harness/table.h"
@@ -137,6 +138,38 @@ static enum kvl_status make_prompt(const struct kvl_workbench *bench, struct kvl
     return status;
 }
 
+static enum kvl_status write_page(const struct kvl_workbench *bench, const struct kvl_config *config, const struct kvl_ids *ids,
+                                  const double *shares)
+{
+    char label[64], title[256];
+    kvl_config_label(config, label, sizeof label);
+    snprintf(title, sizeof title, "%s: %s, %lld prompt tokens", bench->model->name, label, (long long)ids->n);
+    struct kvl_output_file file;
+    KVL_TRY(kvl_output_file_open(&file, bench->options->html_file));
+    enum kvl_status status = kvl_kept_view_html(bench->model->tokenizer, ids, shares, title, file.stream);
+    if (status == KVL_OK)
+        return kvl_output_file_commit(&file);
+    kvl_output_file_discard(&file);
+    return kvl_fail_prefix(status, "%s", bench->options->html_file);
+}
+
+/* The shaded prompt, as it stands after the prefill. */
+static enum kvl_status view_kept(const struct kvl_workbench *bench, const struct kvl_config *config, const struct kvl_ids *ids,
+                                 const struct kvl_session *session)
+{
+    const struct kvl_options *o = bench->options;
+    if (!o->show_kept && o->html_file == NULL)
+        return KVL_OK;
+    double *shares = malloc((size_t)ids->n * sizeof *shares);
+    enum kvl_status status = shares != NULL ? kvl_kept_shares(session, shares) : kvl_fail(KVL_E_OOM, "no memory for the view");
+    if (status == KVL_OK && o->show_kept)
+        status = kvl_kept_view_terminal(bench->model->tokenizer, ids, shares, stdout);
+    if (status == KVL_OK && o->html_file != NULL)
+        status = write_page(bench, config, ids, shares);
+    free(shares);
+    return status;
+}
+
 static enum kvl_status answer_prompt(const struct kvl_workbench *bench, const struct kvl_config *config, const struct kvl_ids *ids,
                                      struct kvl_session *session)
 {
@@ -154,6 +187,7 @@ static enum kvl_status answer_prompt(const struct kvl_workbench *bench, const st
         KVL_TRY(write_logits(session, o->logits_file));
     if (o->kept_file != NULL)
         KVL_TRY(write_kept(session, config, o->kept_file));
+    KVL_TRY(view_kept(bench, config, ids, session));
     KVL_TRY_OUT(kvl_workbench_generate(bench, session, max_new, NULL, &answer));
     if (o->kept_end_file != NULL)
         KVL_TRY_OUT(write_kept(session, config, o->kept_end_file));
@@ -172,15 +206,17 @@ out:
 /* What can be refused before the model is loaded. */
 static enum kvl_status check(const struct kvl_options *o)
 {
-    const char *const names[] = {"--logits", "--kept", "--kept-end"};
-    const char *const paths[] = {o->logits_file, o->kept_file, o->kept_end_file};
+    enum { N_FILES = 4 };
+    const char *const names[N_FILES] = {"--logits", "--kept", "--kept-end", "--html"};
+    const char *const paths[N_FILES] = {o->logits_file, o->kept_file, o->kept_end_file, o->html_file};
     KVL_REQUIRE(o->prompt != NULL, "generate needs --prompt TEXT, @FILE or - for standard input");
     KVL_REQUIRE(!o->raw || o->template_name == NULL, "--raw and --template contradict each other: give one");
     KVL_REQUIRE(!o->raw || o->system == NULL, "--raw takes the text as it is: leave --system out");
     KVL_REQUIRE(o->system == NULL || o->template_name == NULL || strcmp(o->template_name, "none") != 0,
                 "--template none has no place for a system message: leave --system out");
     KVL_REQUIRE(o->kv_rates.n == 0 || o->kv_budgets.n == 0, "--kv-rate and --kv-budget contradict each other: give one");
-    for (int i = 0; i < 3; i++) {
+    KVL_REQUIRE(!o->json || !o->show_kept, "--json and --show-kept contradict each other: use --html FILE for the view");
+    for (int i = 0; i < N_FILES; i++) {
         for (int j = 0; j < i && paths[i] != NULL; j++)
             KVL_REQUIRE(paths[j] == NULL || strcmp(paths[i], paths[j]) != 0, "%s and %s name the same file, %s", names[j],
                         names[i], paths[i]);
@@ -227,6 +263,6 @@ const struct kvl_command kvl_command_generate = {
     .help = "One greedy answer to a prompt, and what the method kept of it, layer by layer.",
     .min_positional = 1,
     .max_positional = 1,
-    .keys = "mxyWlkKZergbPSsJBdjICMN",
+    .keys = "mxyWlkKHXZergbPSsJBdjICMN",
     .run = run,
 };

@@ -47,6 +47,11 @@ static json_t *param_default(const struct kvl_param *param, enum kvl_profile pro
     return json_string(text);
 }
 
+static json_t *param_bound(const struct kvl_param *param, double bound)
+{
+    return param->type == KVL_PARAM_INT ? json_integer((json_int_t)bound) : json_real(bound);
+}
+
 static json_t *param_item(const struct kvl_param *param)
 {
     static const char *const types[] = {"int", "real", "bool", "choice"};
@@ -57,8 +62,8 @@ static json_t *param_item(const struct kvl_param *param)
     json_object_set_new(object, "name", json_string(param->name));
     json_object_set_new(object, "type", json_string(types[param->type]));
     json_object_set_new(object, "default", defaults);
-    json_object_set_new(object, "min", bounded ? json_real(param->min) : json_null());
-    json_object_set_new(object, "max", bounded ? json_real(param->max) : json_null());
+    json_object_set_new(object, "min", bounded ? param_bound(param, param->min) : json_null());
+    json_object_set_new(object, "max", bounded ? param_bound(param, param->max) : json_null());
     if (param->type == KVL_PARAM_CHOICE) {
         json_t *choices = json_array();
         for (int i = 0; param->choices[i] != NULL; i++)
@@ -156,7 +161,7 @@ static void format_parameters(const json_t *parameters, char *text, size_t size)
     json_t *value;
     text[0] = '\0';
     json_array_foreach(parameters, index, value) {
-        char *shown = json_dumps(json_object_get(json_object_get(value, "default"), "fastkv"), JSON_ENCODE_ANY);
+        char *shown = json_dumps(json_object_get(json_object_get(value, "default"), kvl_profile_name(KVL_PROFILE_DEFAULT)), JSON_ENCODE_ANY);
         if (used < size)
             used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used > 0 ? " " : "",
                                      json_string_value(json_object_get(value, "name")), shown);

@@ -120,11 +120,11 @@ static const char *const later_keys[] = {
     "task", "task_version", "metric", "protocol", "query_aware", "template", "seed", "context", "n_samples", "tokens_in_mean",
     "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score", "score_stderr", "n_scored", "scores",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
-    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "prefill_median_ns",
-    "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "decode_token_median_ns",
-    "decode_token_p05_ns", "decode_token_p95_ns", "decode_token_samples_ns", "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns",
-    "e2e_samples_ns", "prefill_flops", "decode_token_bytes", "peak_flops_per_s", "peak_bytes_per_s", "prefill_bound_ns",
-    "decode_token_bound_ns", "prefill_bound_share", "decode_bound_share", "logits_hash",
+    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "prefill_median_ns",
+    "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "selection_p05_ns", "selection_p95_ns",
+    "selection_samples_ns", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns", "decode_token_samples_ns",
+    "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", "e2e_samples_ns", "prefill_flops", "decode_token_bytes", "peak_flops_per_s",
+    "peak_bytes_per_s", "prefill_bound_ns", "decode_token_bound_ns", "prefill_bound_share", "decode_bound_share", "logits_hash",
 };
 
 enum kvl_status kvl_workbench_record(const struct kvl_workbench *bench, const char *kind, const struct kvl_config *config,
@@ -147,7 +147,7 @@ enum kvl_status kvl_record_key(json_t *record)
 {
     static const char *const keys[] = {"kind",     "model_hash", "backend", "isa",      "dtype",   "threads",  "method",
                                        "profile",  "kv_rate",    "kv_budget", "params", "task",    "task_version", "protocol",
-                                       "query_aware", "template", "seed",   "context",  "n_samples", "new_tokens"};
+                                       "query_aware", "template", "seed",   "context",  "n_samples", "new_tokens", "phases"};
     json_t *chosen = json_array();
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         json_array_append(chosen, json_object_get(record, keys[i]));

@@ -75,6 +75,8 @@ static enum kvl_status entry_init(struct entry *entry, const struct kvl_eval_gro
     json_object_set_new(record, "context", json_integer(group->n_context));
     json_object_set_new(record, "n_samples", json_integer(bench->options->n_samples));
     json_object_set_new(record, "truncated", json_false());
+    if (bench->options->n_new_tokens > 0)
+        json_object_set_new(record, "new_tokens", json_integer(bench->options->n_new_tokens));
     entry->samples = json_array();
     entry->scores = calloc((size_t)bench->options->n_samples, sizeof *entry->scores);
     return entry->scores != NULL ? kvl_record_key(record) : kvl_fail(KVL_E_OOM, "no memory for the scores");

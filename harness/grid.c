@@ -91,7 +91,7 @@ static enum kvl_status fill(struct kvl_grid *grid, const struct kvl_options *opt
     KVL_TRY(check_settings(options));
     for (int m = 0; m < options->methods.n; m++)
         for (int p = 0; p < (options->profiles.n > 0 ? options->profiles.n : 1); p++) {
-            struct kvl_config config = {.profile = KVL_PROFILE_FASTKV};
+            struct kvl_config config = {.profile = KVL_PROFILE_DEFAULT};
             KVL_TRY(kvl_method_find(options->methods.items[m], &config.method));
             if (options->profiles.n > 0)
                 KVL_TRY(kvl_profile_find(options->profiles.items[p], &config.profile));

@@ -32,7 +32,7 @@ void kvl_grid_free(struct kvl_grid *grid);
 /* Whether a prompt of n tokens can be run: the method's own rules (KVL_E_ARG names them) and the model's context. */
 enum kvl_status kvl_config_check(const struct kvl_config *config, const struct kvl_shape *shape, int64_t n, int64_t n_new);
 
-/* "fastkv r=0.1", for progress and warnings. */
+/* "METHOD r=0.1", for progress and warnings. */
 void kvl_config_label(const struct kvl_config *config, char *text, size_t size);
 
 #ifdef __cplusplus

@@ -10,29 +10,36 @@ static json_t *list_of(const int32_t *items, int64_t n)
     return list;
 }
 
-/* Positions of the second pass are places in the restarted prompt. */
-static void to_prompt(const struct kvl_session *session, int32_t *pos, int64_t n)
+enum kvl_status kvl_kept_positions(const struct kvl_session *session, int64_t layer, int64_t list, int32_t **pos, int64_t *n)
 {
     const struct kvl_plan *plan = &session->plan;
-    for (int64_t i = 0; i < n && session->restart != NULL; i++)
-        pos[i] = pos[i] < plan->n_restart ? session->restart[pos[i]] : (int32_t)(pos[i] - plan->n_restart + plan->n_prompt);
+    *n = session->cache.layers[layer].n;
+    *pos = malloc((size_t)(*n > 0 ? *n : 1) * sizeof **pos);
+    if (*pos == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %lld positions", (long long)*n);
+    enum kvl_status status = kvl_kv_cache_positions(&session->cache, layer, list, *pos);
+    /* Positions of a second pass are places in the restarted prompt. */
+    for (int64_t i = 0; i < *n && status == KVL_OK && session->restart != NULL; i++)
+        (*pos)[i] = (*pos)[i] < plan->n_restart ? session->restart[(*pos)[i]]
+                                                : (int32_t)((*pos)[i] - plan->n_restart + plan->n_prompt);
+    if (status != KVL_OK) {
+        free(*pos);
+        *pos = NULL;
+    }
+    return status;
 }
 
 /* One list per stored head, or a single one where the method keeps the same for all. */
 static enum kvl_status kept_of(const struct kvl_session *session, int64_t layer, json_t *kept)
 {
-    int64_t n = session->cache.layers[layer].n;
-    int32_t *pos = malloc((size_t)(n > 0 ? n : 1) * sizeof *pos);
-    if (pos == NULL)
-        return kvl_fail(KVL_E_OOM, "no memory for %lld positions", (long long)n);
-    enum kvl_status status = KVL_OK;
-    for (int64_t head = 0; head < session->plan.n_lists && status == KVL_OK; head++) {
-        status = kvl_kv_cache_positions(&session->cache, layer, head, pos);
-        to_prompt(session, pos, n);
+    for (int64_t list = 0; list < session->plan.n_lists; list++) {
+        int32_t *pos;
+        int64_t n;
+        KVL_TRY(kvl_kept_positions(session, layer, list, &pos, &n));
         json_array_append_new(kept, list_of(pos, n));
+        free(pos);
     }
-    free(pos);
-    return status;
+    return KVL_OK;
 }
 
 enum kvl_status kvl_kept_json(const struct kvl_session *session, const struct kvl_config *config, json_t **out)

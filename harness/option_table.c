@@ -202,6 +202,7 @@ static enum kvl_status parse_seed(struct kvl_options *o, const char *name, const
 TEXT_OPTION(logits_file)
 TEXT_OPTION(kept_file)
 TEXT_OPTION(kept_end_file)
+TEXT_OPTION(html_file)
 TEXT_OPTION(output)
 TEXT_OPTION(format)
 TEXT_OPTION(title)
@@ -243,6 +244,7 @@ static enum kvl_status parse_special(struct kvl_options *o, const char *name, co
         return KVL_OK;                                                                                 \
     }
 SWITCH_OPTION(raw)
+SWITCH_OPTION(show_kept)
 SWITCH_OPTION(json)
 SWITCH_OPTION(resume)
 SWITCH_OPTION(force)
@@ -254,7 +256,7 @@ static const struct kvl_option rows[] = {
     {'m', "method", "A,B", "methods, by name", parse_methods},
     {'r', "kv-rate", "R,..", "share of the prompt's tokens that a layer keeps, 0 < R <= 1 (default 0.2)", parse_kv_rates},
     {'b', "kv-budget", "C,..", "entries that a layer keeps, in place of --kv-rate", parse_kv_budgets},
-    {'P', "profile", "paper|fastkv,..", "named defaults of the methods (default fastkv)", parse_profiles},
+    {'P', "profile", "NAME,..", "named defaults of the methods, as `kvlab list methods --json` shows them", parse_profiles},
     {'S', "set", "METHOD.PARAM=V,..", "one parameter of one method; may be given several times", parse_set},
     {'t', "task", "T,..", "tasks, by name", parse_tasks},
     {'c', "context", "N,..", "prompt tokens: 1k,2k,4k or 1024:4096:1024", parse_contexts},
@@ -269,6 +271,8 @@ static const struct kvl_option rows[] = {
     {'l', "logits", "FILE", "write the last prompt token's logits, little-endian float32", parse_logits_file},
     {'k', "kept", "FILE", "write what every layer kept after the prefill, as JSON", parse_kept_file},
     {'K', "kept-end", "FILE", "the same after the last generated token", parse_kept_end_file},
+    {'H', "show-kept", NULL, "print the prompt, each token shaded by the share of layers and heads that kept it", parse_show_kept},
+    {'X', "html", "FILE", "write that view as a page", parse_html_file},
     {'Z', "special", "token|text", "how special tokens in the text are taken (default token)", parse_special},
     {'e', "template", "NAME|none", "chat template in place of the file's own", parse_template_name},
     {'s', "seed", "N", "seed of samples and random weights (default 0)", parse_seed},

@@ -48,8 +48,8 @@ struct kvl_options {
     const char *template_name; /* NULL: the file's own */
     const char *system;
     const char *prompt;
-    bool raw, special_text;
-    const char *logits_file, *kept_file, *kept_end_file;
+    bool raw, special_text, show_kept;
+    const char *logits_file, *kept_file, *kept_end_file, *html_file;
 
     const char *output;
     bool json, resume, force, help;

@@ -60,7 +60,7 @@ static void print_time_note(FILE *notes, const struct kvl_report_source *source)
         fprintf(notes, "*: %s was measured in another run.\n", reference);
 }
 
-/* "oom: fastkv, context 4096, needle/x: reason" */
+/* "oom: METHOD, context 4096, needle/x: reason" */
 static void print_reason(FILE *notes, const json_t *record)
 {
     const char *task = kvl_record_text(record, "task"), *reason = kvl_record_text(record, "reason");

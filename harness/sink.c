@@ -66,7 +66,7 @@ static enum kvl_status read_finished(struct kvl_sink *sink)
     KVL_TRY(read_records(sink->options->output, sink->options->resume, &records));
     json_array_foreach(records, i, record)
         if (sink->options->resume && is_finished(record)) {
-            json_object_set(sink->finished, kvl_record_text(record, "config_key"), json_true());
+            json_object_set_new(sink->finished, kvl_record_text(record, "config_key"), json_true());
             json_array_append(sink->records, record);
         }
     json_decref(records);
@@ -83,20 +83,32 @@ static char *sample_name(const json_t *sample)
     return name;
 }
 
-/* A run that was killed between its samples and their record has left samples that come again. */
+static void note_sample(struct kvl_sink *sink, const char *line, size_t n)
+{
+    json_t *sample = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
+    char *name = sample != NULL ? sample_name(sample) : NULL;
+    if (name != NULL)
+        json_object_set_new(sink->written, name, json_true());
+    free(name);
+    json_decref(sample);
+}
+
+/* A run that was killed between its samples and their record has left samples that come again. Line by line: the prompts of a
+ * long run need not be in memory together. */
 static enum kvl_status read_samples(struct kvl_sink *sink)
 {
-    json_t *samples, *sample;
-    size_t i;
-    KVL_TRY(read_records(sink->samples_path, false, &samples));
-    json_array_foreach(samples, i, sample) {
-        char *name = sample_name(sample);
-        if (name != NULL)
-            json_object_set(sink->written, name, json_true());
-        free(name);
-    }
-    json_decref(samples);
-    return KVL_OK;
+    FILE *file = fopen(sink->samples_path, "re");
+    char *line = NULL;
+    size_t n_allocated = 0;
+    ssize_t n;
+    if (file == NULL)
+        return KVL_OK;
+    while ((n = getline(&line, &n_allocated, file)) >= 0)
+        note_sample(sink, line, (size_t)n);
+    bool bad = ferror(file);
+    free(line);
+    fclose(file);
+    return bad ? kvl_fail(KVL_E_IO, "cannot read %s", sink->samples_path) : KVL_OK;
 }
 
 static enum kvl_status open_file(struct kvl_sink *sink, const char *path)

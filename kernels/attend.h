@@ -7,7 +7,7 @@
  *   lse       out  f32 [h, n]: natural log of the sum of exp(s) over the visible keys
  *   scratch   caller's memory of kvl_backend.attend_scratch bytes, 64-byte aligned
  * Visible: j <= i, and pos_i - pos_j < window where window > 0. Rows before `causal_from` see every key (0: all causal):
- * H2O as its FastKV port runs it masks its last rows only.
+ * there is a published method whose softmax masks its last rows only.
  * A row's result does not depend on the other rows, the thread count or n beyond its own visible keys. */
 #ifndef KVL_ATTEND_H
 #define KVL_ATTEND_H

@@ -10,7 +10,7 @@
  *   scores   out  f32 [h, n_keys], dense
  * Mask as in `attend` (pos, window, causal_from): rows before causal_from see all m keys. Rows are added in ascending order: the result does not depend on the
  * thread count. 1 <= n_keys <= m.
- * Source: SnapKV, arXiv:2404.14469, sec. 4 (last rows); H2O, arXiv:2306.14048 (all rows). Departs: none. */
+ * Source: arXiv:2404.14469, sec. 4 (last rows); arXiv:2306.14048 (all rows). Departs: none. */
 #ifndef KVL_MASS_H
 #define KVL_MASS_H
 

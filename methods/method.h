@@ -19,7 +19,8 @@ union kvl_value {
     bool b;
 };
 
-enum kvl_profile { KVL_PROFILE_PAPER, KVL_PROFILE_FASTKV, KVL_N_PROFILES };
+/* `paper`: as its own paper defines the method; `fastkv`: as the FastKV authors ran it for their tables. */
+enum kvl_profile { KVL_PROFILE_PAPER, KVL_PROFILE_FASTKV, KVL_N_PROFILES, KVL_PROFILE_DEFAULT = KVL_PROFILE_FASTKV };
 
 struct kvl_param {
     const char *name;

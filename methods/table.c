@@ -3,11 +3,11 @@
 #include "methods/method.h"
 
 extern const struct kvl_method kvl_method_full, kvl_method_streamingllm, kvl_method_h2o, kvl_method_snapkv,
-    kvl_method_gemfilter, kvl_method_pyramidinfer, kvl_method_fastkv;
+    kvl_method_gemfilter, kvl_method_pyramidinfer, kvl_method_fastkv, kvl_method_random;
 
 static const struct kvl_method *const methods[] = {
     &kvl_method_full,      &kvl_method_streamingllm,  &kvl_method_h2o,    &kvl_method_snapkv,
-    &kvl_method_gemfilter, &kvl_method_pyramidinfer, &kvl_method_fastkv,
+    &kvl_method_gemfilter, &kvl_method_pyramidinfer, &kvl_method_fastkv, &kvl_method_random,
 };
 
 enum { N_METHODS = sizeof methods / sizeof *methods };

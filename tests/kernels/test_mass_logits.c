@@ -61,7 +61,7 @@ static void check_mass_case(struct kit *kit, const struct mass_case *m, enum kvl
 static void check_mass(struct kit *kit)
 {
     static const struct mass_case CASES[] = {
-        {{1, 2, 1, 16, 0, 0, 0}, 0, 1, 0, true},        {{2, 1, 1, 16, 0, 0, 0}, 0, 2, 0, false},
+        {{1, 1, 1, 16, 0, 0, 0}, 0, 1, 0, true},        {{2, 1, 1, 16, 0, 0, 0}, 0, 2, 0, false},
         {{13, 3, 1, 24, 0, 0, 0}, 5, 13, 5, false},     {{31, 8, 1, 64, 0, 0, 0}, 23, 31, 23, false},
         {{33, 7, 1, 80, 0, 0, 0}, 1, 33, 31, true},     {{64, 4, 4, 96, 0, 0, 0}, 56, 64, 56, false},
         {{97, 8, 2, 128, 0, 0, 0}, 89, 97, 89, true},   {{127, 6, 2, 16, 0, 0, 0}, 0, 127, 0, false},

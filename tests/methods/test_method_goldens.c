@@ -193,13 +193,14 @@ METHOD_TEST(snapkv)
 METHOD_TEST(gemfilter)
 METHOD_TEST(pyramidinfer)
 METHOD_TEST(fastkv)
+METHOD_TEST(random)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full),      cmocka_unit_test(test_streamingllm), cmocka_unit_test(test_h2o),
         cmocka_unit_test(test_snapkv),    cmocka_unit_test(test_gemfilter),    cmocka_unit_test(test_pyramidinfer),
-        cmocka_unit_test(test_fastkv),
+        cmocka_unit_test(test_fastkv),    cmocka_unit_test(test_random),
     };
     return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

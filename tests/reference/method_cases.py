@@ -102,4 +102,9 @@ def fastkv():
         case(M, "fastkv", "fastkv", 2000, rate=0.1), case(N, "fastkv", "fastkv", 256, rate=0.1), case(N, "fastkv", "fastkv", 97, rate=0.2)]
 
 
-ALL = {f.__name__: f for f in (full, streamingllm, h2o, snapkv, gemfilter, pyramidinfer, fastkv)}
+def random():
+    return [case(L, "random", "paper", 97, rate=0.5), case(L, "random", "fastkv", 256, rate=0.2, seed=7),
+            case(L, "random", "paper", 40, budget=40), case(M, "random", "paper", 97, rate=0.2), case(N, "random", "fastkv", 64, budget=9)]
+
+
+ALL = {f.__name__: f for f in (full, streamingllm, h2o, snapkv, gemfilter, pyramidinfer, fastkv, random)}

@@ -89,6 +89,23 @@ def pool_average(x, kernel):
 POOL = {"max": pool_max, "average": pool_average}
 
 
+class RandomSet(Method):
+    """The cap largest of seeded uniform numbers, the same for all heads: SplitMix64's finalizer, as kernels/fill_random.h says."""
+
+    @staticmethod
+    def uniform(seed, index):
+        z = (seed + (index + 1) * 0x9E3779B97F4A7C15) % 2**64
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64
+        return 2 * ((((z ^ (z >> 31)) >> 40) + 0.5) / 2**24) - 1
+
+    def after_attention(self, view):
+        if view.n <= self.cap:
+            return None, None
+        scores = np.array([self.uniform(self.seed * 4096 + view.layer, j) for j in range(view.n)])
+        return [self.top_k(scores, self.cap, signed=True)] * self.n_stored, None
+
+
 class StreamingLLM(Method):
     """Sinks and the most recent. Profile `paper`: positions inside the cache, eviction goes on."""
 
@@ -284,6 +301,9 @@ def make(name, profile, model, n, kv_rate=None, kv_budget=None, **given):
 
     if name == "full":
         return Method(resolve(), n)
+    if name == "random":
+        at_least(1, "one token")
+        return RandomSet(resolve(seed=0), cap)
     if name == "streamingllm":
         params = resolve(sinks=4)
         at_least(params["sinks"] + 1, "the sinks")

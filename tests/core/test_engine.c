@@ -1,0 +1,543 @@
+/* The engine: what results may not depend on, what memory goes where, what is refused. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/golden.h"
+#include "tests/support/outcome.h"
+
+static const char *const SOURCES[] = {"models/llama-tiny", "models/mistral-tiny", "models/ministral-tiny", "random:tiny-llama"};
+enum { N_SOURCES = sizeof SOURCES / sizeof *SOURCES };
+
+static const char *source_path(int i)
+{
+    return strncmp(SOURCES[i], "random:", 7) == 0 ? SOURCES[i] : golden_path(SOURCES[i]);
+}
+
+/* One row per kind of path through the engine: all kept, one cut, a cut in the middle of the layers, compounding cuts, a second
+ * pass, eviction with and without scores and with positions inside the cache. */
+static const struct job KINDS[] = {
+    {.method = "full"},
+    {.method = "streamingllm", .profile = KVL_PROFILE_PAPER},
+    {.method = "h2o", .profile = KVL_PROFILE_PAPER},
+    {.method = "h2o", .profile = KVL_PROFILE_FASTKV},
+    {.method = "snapkv", .profile = KVL_PROFILE_FASTKV},
+    {.method = "gemfilter", .profile = KVL_PROFILE_FASTKV},
+    {.method = "pyramidinfer", .profile = KVL_PROFILE_FASTKV},
+    {.method = "fastkv", .profile = KVL_PROFILE_FASTKV},
+};
+enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
+
+struct bench {
+    struct kvl_ctx *ctx;
+    struct kvl_model *model;
+    struct kvl_engine *engine;
+};
+
+static void bench_open(struct bench *b, int source, int n_threads, int64_t chunk, enum kvl_dtype dtype)
+{
+    b->ctx = open_cpu(n_threads);
+    b->model = load_model(b->ctx, source_path(source), dtype);
+    assert_ok(kvl_engine_init(&b->engine, b->model, chunk));
+}
+
+static void bench_close(struct bench *b)
+{
+    kvl_engine_free(b->engine);
+    kvl_model_free(b->model);
+    b->ctx->be->close(b->ctx);
+}
+
+static struct job job_of(int kind, const int32_t *ids, int64_t n, int64_t n_tokens)
+{
+    struct job job = KINDS[kind];
+    job.ids = ids;
+    job.n = n;
+    job.n_tokens = n_tokens;
+    return job;
+}
+
+static void same(const char *what, const struct outcome *a, const struct outcome *b)
+{
+    outcome_same_prefill(what, a, b);
+    outcome_same_decode(what, a, b);
+}
+
+/* ---- what results do not depend on ----------------------------------------------------------------------------------- */
+
+/* n = 257 leaves one row behind chunks of 64, 128 and 256, which must not go another way than it would in company. */
+static void check_chunks(int source, enum kvl_dtype dtype)
+{
+    static const int64_t CHUNKS[] = {1, 2, 3, 4, 7, 64, 100, 128, 256, 1024};
+    enum { N = 257, N_TOKENS = 5 };
+    struct bench b;
+    bench_open(&b, source, 2, 4096, dtype);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 11);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, N_TOKENS);
+        struct outcome whole;
+        outcome_run(&whole, b.engine, &job);
+        for (size_t i = 0; i < sizeof CHUNKS / sizeof *CHUNKS; i++) {
+            char what[96];
+            struct kvl_engine *engine;
+            struct outcome other;
+            snprintf(what, sizeof what, "%s, %s, chunk %lld", SOURCES[source], job.method, (long long)CHUNKS[i]);
+            assert_ok(kvl_engine_init(&engine, b.model, CHUNKS[i]));
+            outcome_run(&other, engine, &job);
+            same(what, &whole, &other);
+            outcome_free(&other);
+            kvl_engine_free(engine);
+        }
+        outcome_free(&whole);
+    }
+    free(ids);
+    bench_close(&b);
+}
+
+static void test_chunk_size(void **state)
+{
+    (void)state;
+    for (int source = 0; source < N_SOURCES; source++)
+        check_chunks(source, KVL_F32);
+    check_chunks(0, KVL_BF16);
+}
+
+static void check_threads(int source, enum kvl_dtype dtype)
+{
+    enum { N = 261, N_TOKENS = 7 };
+    static struct outcome one[N_KINDS];
+    int32_t *ids = NULL;
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        struct bench b;
+        bench_open(&b, source, n_threads, 100, dtype);
+        if (ids == NULL)
+            ids = random_ids(N, b.model->shape.n_vocab, 12);
+        for (int kind = 0; kind < N_KINDS; kind++) {
+            char what[96];
+            struct job job = job_of(kind, ids, N, N_TOKENS);
+            struct outcome many;
+            snprintf(what, sizeof what, "%s, %s, %d threads", SOURCES[source], job.method, n_threads);
+            outcome_run(n_threads == 1 ? &one[kind] : &many, b.engine, &job);
+            if (n_threads == 1)
+                continue;
+            same(what, &one[kind], &many);
+            outcome_free(&many);
+        }
+        bench_close(&b);
+    }
+    for (int kind = 0; kind < N_KINDS; kind++)
+        outcome_free(&one[kind]);
+    free(ids);
+}
+
+static void test_thread_count(void **state)
+{
+    (void)state;
+    for (int source = 0; source < N_SOURCES; source++)
+        check_threads(source, KVL_F32);
+    check_threads(0, KVL_BF16);
+}
+
+/* Sessions that leave the prefill as it is may share one; each then equals its own run. */
+static void test_shared_prefill(void **state)
+{
+    (void)state;
+    enum { N = 200, N_TOKENS = 9, N_SHARED = 5 };
+    static const int SHARED[N_SHARED] = {0, 1, 2, 3, 4};
+    for (int source = 0; source < N_SOURCES; source++) {
+        struct bench b;
+        bench_open(&b, source, 0, 64, KVL_F32);
+        int32_t *ids = random_ids(N, b.model->shape.n_vocab, 13);
+        struct kvl_method_run *runs[N_SHARED];
+        struct kvl_session sessions[N_SHARED], *list[N_SHARED];
+        struct outcome alone[N_SHARED];
+        for (int i = 0; i < N_SHARED; i++) {
+            struct job job = job_of(SHARED[i], ids, N, N_TOKENS);
+            outcome_run(&alone[i], b.engine, &job);
+            runs[i] = job_method(&job, &b.model->shape);
+            list[i] = &sessions[i];
+            assert_ok(kvl_session_init(list[i], b.engine, &runs[i]->policy, N, N_TOKENS - 1));
+        }
+        assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N, .time_selection = true}, list, N_SHARED));
+        for (int i = 0; i < N_SHARED; i++) {
+            struct outcome shared;
+            assert_true(sessions[i].selection_ns > 0);
+            outcome_read(&shared, b.engine, list[i], N_TOKENS);
+            same(KINDS[SHARED[i]].method, &alone[i], &shared);
+            outcome_free(&shared);
+            outcome_free(&alone[i]);
+            kvl_session_free(list[i]);
+            free(runs[i]);
+        }
+        free(ids);
+        bench_close(&b);
+    }
+}
+
+/* A method that changes the prefill is refused company. */
+static void test_shared_prefill_refused(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    struct bench b;
+    bench_open(&b, 0, 0, 0, KVL_F32);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 14);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, 1), full = job_of(0, ids, N, 1);
+        struct kvl_method_run *run = job_method(&job, &b.model->shape), *other = job_method(&full, &b.model->shape);
+        struct kvl_session first, second, *list[] = {&first, &second};
+        assert_ok(kvl_session_init(&first, b.engine, &run->policy, N, 0));
+        assert_ok(kvl_session_init(&second, b.engine, &other->policy, N, 0));
+        bool leaves = kvl_plan_leaves_prefill(&first.plan, &b.model->shape);
+        assert_int_equal(leaves, kind <= 4);
+        enum kvl_status status = kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 2);
+        assert_int_equal(status, leaves ? KVL_OK : KVL_E_ARG);
+        if (!leaves)
+            assert_non_null(strstr(kvl_last_error(), job.method));
+        kvl_session_free(&first);
+        kvl_session_free(&second);
+        free(run);
+        free(other);
+    }
+    free(ids);
+    bench_close(&b);
+}
+
+/* Prefilled again, also after decoding, a session gives the same. */
+static void test_prefill_twice(void **state)
+{
+    (void)state;
+    enum { N = 180, N_TOKENS = 20 };
+    for (int source = 0; source < N_SOURCES; source++) {
+        struct bench b;
+        bench_open(&b, source, 0, 0, KVL_F32);
+        int32_t *ids = random_ids(N, b.model->shape.n_vocab, 15), *others = random_ids(N, b.model->shape.n_vocab, 16);
+        for (int kind = 0; kind < N_KINDS; kind++) {
+            struct job job = job_of(kind, ids, N, N_TOKENS);
+            struct kvl_method_run *run = job_method(&job, &b.model->shape);
+            struct kvl_session session, *list[] = {&session};
+            struct outcome first, again;
+            assert_ok(kvl_session_init(&session, b.engine, &run->policy, N, N_TOKENS - 1));
+            assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 1));
+            outcome_read(&first, b.engine, &session, N_TOKENS);
+            assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = others, .n = N}, list, 1));
+            outcome_read(&again, b.engine, &session, N_TOKENS / 2);
+            assert_memory_not_equal(first.logits, again.logits, (size_t)first.n_vocab * sizeof *first.logits);
+            outcome_free(&again);
+            assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 1));
+            outcome_read(&again, b.engine, &session, N_TOKENS);
+            same(job.method, &first, &again);
+            outcome_free(&first);
+            outcome_free(&again);
+            kvl_session_free(&session);
+            free(run);
+        }
+        free(ids);
+        free(others);
+        bench_close(&b);
+    }
+}
+
+/* Two sessions of different lengths take turns on one engine. */
+static void test_sessions_take_turns(void **state)
+{
+    (void)state;
+    enum { N_TOKENS = 12 };
+    static const int64_t LENGTHS[2] = {90, 210};
+    struct bench b;
+    bench_open(&b, 3, 0, 0, KVL_F32);
+    int32_t *ids = random_ids(LENGTHS[1], b.model->shape.n_vocab, 17);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct kvl_method_run *runs[2];
+        struct kvl_session sessions[2];
+        struct outcome alone[2];
+        for (int i = 0; i < 2; i++) {
+            struct kvl_session *list[] = {&sessions[i]};
+            struct job job = job_of(kind, ids, LENGTHS[i], N_TOKENS);
+            outcome_run(&alone[i], b.engine, &job);
+            runs[i] = job_method(&job, &b.model->shape);
+            assert_ok(kvl_session_init(&sessions[i], b.engine, &runs[i]->policy, LENGTHS[i], N_TOKENS - 1));
+            assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = LENGTHS[i]}, list, 1));
+        }
+        for (int step = 0; step < N_TOKENS; step++)
+            for (int i = 0; i < 2; i++) {
+                int32_t id;
+                assert_ok(kvl_session_argmax(&sessions[i], &id));
+                assert_int_equal(id, alone[i].tokens[step]);
+                if (step + 1 < N_TOKENS)
+                    assert_ok(kvl_engine_step(b.engine, &sessions[i], id));
+            }
+        for (int i = 0; i < 2; i++) {
+            outcome_free(&alone[i]);
+            kvl_session_free(&sessions[i]);
+            free(runs[i]);
+        }
+    }
+    free(ids);
+    bench_close(&b);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+
+static void test_memory_returns(void **state)
+{
+    (void)state;
+    enum { N = 150, N_TOKENS = 20 };
+    struct kvl_ctx *ctx = open_cpu(0);
+    struct kvl_model *model = load_model(ctx, source_path(3), KVL_F32);
+    int32_t *ids = random_ids(N, model->shape.n_vocab, 18);
+    int64_t with_model = ctx->memory.current;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct kvl_engine *engine;
+        struct outcome outcome;
+        struct job job = job_of(kind, ids, N, N_TOKENS);
+        ctx->memory.peak = ctx->memory.current;
+        assert_ok(kvl_engine_init(&engine, model, 0));
+        outcome_run(&outcome, engine, &job);
+        int64_t workspace = kvl_engine_workspace(engine, N + N_TOKENS - 1);
+        assert_true(ctx->memory.peak >= with_model + workspace + outcome.bytes);
+        kvl_engine_free(engine);
+        assert_int_equal(ctx->memory.current, with_model);
+        outcome_free(&outcome);
+    }
+    free(ids);
+    kvl_model_free(model);
+    ctx->be->close(ctx);
+}
+
+/* What kvl_engine_workspace says is what a prefill takes, to the byte. */
+static void test_workspace(void **state)
+{
+    (void)state;
+    static const int64_t LENGTHS[] = {1, 2, 63, 64, 65, 300}, CHUNKS[] = {1, 64, 1024};
+    for (int source = 0; source < N_SOURCES; source++)
+        for (size_t c = 0; c < sizeof CHUNKS / sizeof *CHUNKS; c++) {
+            struct bench b;
+            bench_open(&b, source, 2, CHUNKS[c], source % 2 == 0 ? KVL_F32 : KVL_BF16);
+            int32_t *ids = random_ids(300, b.model->shape.n_vocab, 19);
+            int64_t bare = b.ctx->memory.current;
+            for (size_t i = 0; i < sizeof LENGTHS / sizeof *LENGTHS; i++) {
+                struct job job = job_of(0, ids, LENGTHS[i], 1);
+                struct outcome outcome;
+                outcome_run(&outcome, b.engine, &job);
+                outcome_free(&outcome);
+                assert_int_equal(b.ctx->memory.current - bare, kvl_engine_workspace(b.engine, LENGTHS[i]));
+            }
+            free(ids);
+            bench_close(&b);
+        }
+}
+
+/* Under every limit a run either succeeds or says that memory is short, and gives back what it took. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    enum { N = 120, N_NEW = 3, STEPS = 60 };
+    struct kvl_ctx *ctx = open_cpu(2);
+    struct kvl_model *model = load_model(ctx, source_path(3), KVL_F32);
+    int32_t *ids = random_ids(N, model->shape.n_vocab, 20);
+    int64_t before = ctx->memory.current;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, 1 + N_NEW);
+        struct kvl_engine *engine;
+        struct outcome outcome;
+        ctx->memory.peak = before;
+        assert_ok(kvl_engine_init(&engine, model, 0));
+        outcome_run(&outcome, engine, &job);
+        outcome_free(&outcome);
+        kvl_engine_free(engine);
+        int64_t needed = ctx->memory.peak - before;
+        int n_failed = 0;
+        for (int i = 0; i <= STEPS; i++) {
+            struct kvl_method_run *run = job_method(&job, &model->shape);
+            struct kvl_session session = {0}, *list[] = {&session};
+            ctx->memory.limit = before + 1 + needed * i / STEPS;
+            enum kvl_status status = kvl_engine_init(&engine, model, 0);
+            if (status == KVL_OK)
+                status = kvl_session_init(&session, engine, &run->policy, N, N_NEW);
+            if (status == KVL_OK)
+                status = kvl_engine_prefill(engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 1);
+            for (int step = 0; step < N_NEW && status == KVL_OK; step++)
+                status = kvl_engine_step(engine, &session, 5);
+            assert_true(status == KVL_OK || status == KVL_E_OOM);
+            if (i < STEPS - 1)
+                assert_int_equal(status, KVL_E_OOM);
+            if (status == KVL_E_OOM) {
+                n_failed++;
+                assert_non_null(strstr(kvl_last_error(), "bytes"));
+            }
+            kvl_session_free(&session);
+            kvl_engine_free(engine);
+            free(run);
+            assert_int_equal(ctx->memory.current, before);
+        }
+        ctx->memory.limit = 0;
+        assert_true(n_failed >= STEPS - 1);
+    }
+    free(ids);
+    kvl_model_free(model);
+    ctx->be->close(ctx);
+}
+
+/* The engine is as before a run that found no memory. */
+static void test_goes_on_after_out_of_memory(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    struct bench b;
+    bench_open(&b, 3, 2, 0, KVL_F32);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 21);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, 5);
+        struct outcome first, again;
+        outcome_run(&first, b.engine, &job);
+        job.n = 150; /* the workspace is that of another length again */
+        outcome_run(&again, b.engine, &job);
+        outcome_free(&again);
+        job = job_of(kind, ids, N, 5);
+        struct kvl_method_run *run = job_method(&job, &b.model->shape);
+        struct kvl_session session, *list[] = {&session};
+        assert_ok(kvl_session_init(&session, b.engine, &run->policy, N, 4));
+        b.ctx->memory.limit = b.ctx->memory.current + 1;
+        assert_int_equal(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 1), KVL_E_OOM);
+        b.ctx->memory.limit = 0;
+        assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 1));
+        outcome_read(&again, b.engine, &session, 5);
+        same(job.method, &first, &again);
+        outcome_free(&first);
+        outcome_free(&again);
+        kvl_session_free(&session);
+        free(run);
+    }
+    free(ids);
+    bench_close(&b);
+}
+
+/* ---- refusals -------------------------------------------------------------------------------------------------------- */
+
+static void expect_sentence(enum kvl_status status, const char *a, const char *b)
+{
+    assert_int_equal(status, KVL_E_ARG);
+    if (strstr(kvl_last_error(), a) == NULL || strstr(kvl_last_error(), b) == NULL)
+        fail_msg("'%s' names neither '%s' nor '%s'", kvl_last_error(), a, b);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3, 0, 0, KVL_F32);
+    struct kvl_engine *engine;
+    expect_sentence(kvl_engine_init(&engine, b.model, -1), "-1", "chunk");
+    assert_null(engine);
+    int32_t ids[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    struct job job = job_of(0, ids, 10, 3);
+    struct kvl_method_run *run = job_method(&job, &b.model->shape);
+    struct kvl_session session, *list[] = {&session};
+    int64_t before = b.ctx->memory.current;
+
+    expect_sentence(kvl_session_init(&session, b.engine, &run->policy, 0, 0), "empty", "prompt");
+    kvl_session_free(&session);
+    expect_sentence(kvl_session_init(&session, b.engine, &run->policy, 8192, 1), "8192", "context");
+    kvl_session_free(&session);
+    expect_sentence(kvl_session_init(&session, b.engine, &run->policy, 9000, 0), "9000", "8192");
+    kvl_session_free(&session);
+    assert_int_equal(b.ctx->memory.current, before);
+
+    assert_ok(kvl_session_init(&session, b.engine, &run->policy, 10, 2));
+    expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 9}, list, 1), "9", "10");
+    ids[7] = 320;
+    expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1), "320", "vocabulary");
+    ids[7] = -1;
+    expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1), "-1", "vocabulary");
+    ids[7] = 319;
+    assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1));
+    expect_sentence(kvl_engine_step(b.engine, &session, 320), "320", "vocabulary");
+    expect_sentence(kvl_engine_step(b.engine, &session, -7), "-7", "vocabulary");
+    assert_ok(kvl_engine_step(b.engine, &session, 0));
+    assert_ok(kvl_engine_step(b.engine, &session, 319));
+    expect_sentence(kvl_engine_step(b.engine, &session, 1), "3", "2");
+    kvl_session_free(&session);
+    kvl_session_free(&session); /* nothing left to free */
+    free(run);
+    bench_close(&b);
+}
+
+/* A cap below what is always kept is a usage error that names the option. */
+static void test_caps_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method;
+        enum kvl_profile profile;
+        struct kvl_budget budget;
+        const char *settings, *names;
+    } CASES[] = {
+        {"snapkv", KVL_PROFILE_PAPER, {.rate = 0.1}, NULL, "--kv-rate"},
+        {"snapkv", KVL_PROFILE_PAPER, {.budget = 31}, NULL, "--kv-budget"},
+        {"fastkv", KVL_PROFILE_FASTKV, {.rate = 0.03}, NULL, "--kv-rate"},
+        {"fastkv", KVL_PROFILE_FASTKV, {.rate = 0.1}, "tsp_rate=0.02", "tsp_rate"},
+        {"fastkv", KVL_PROFILE_FASTKV, {.budget = 20}, "tsp_len=7", "tsp_len"},
+        {"fastkv", KVL_PROFILE_FASTKV, {.rate = 0.2}, "tsp_layer=6", "tsp_layer"},
+        {"streamingllm", KVL_PROFILE_FASTKV, {.budget = 4}, NULL, "--kv-budget"},
+        {"streamingllm", KVL_PROFILE_PAPER, {.rate = 0.02}, NULL, "--kv-rate"},
+        {"h2o", KVL_PROFILE_FASTKV, {.budget = 7}, NULL, "--kv-budget"},
+        {"h2o", KVL_PROFILE_PAPER, {.rate = 0.001}, NULL, "--kv-rate"},
+        {"gemfilter", KVL_PROFILE_FASTKV, {.rate = 0.001}, NULL, "--kv-rate"},
+        {"gemfilter", KVL_PROFILE_FASTKV, {.rate = 0.5}, "layer=6", "layer"},
+    };
+    struct bench b;
+    bench_open(&b, 3, 0, 0, KVL_F32);
+    int64_t before = b.ctx->memory.current;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct job job = {.method = CASES[i].method, .profile = CASES[i].profile, .budget = CASES[i].budget,
+                          .settings = CASES[i].settings};
+        struct kvl_method_run *run = job_method(&job, &b.model->shape);
+        struct kvl_session session;
+        expect_sentence(kvl_session_init(&session, b.engine, &run->policy, 200, 4), CASES[i].method, CASES[i].names);
+        kvl_session_free(&session);
+        assert_int_equal(b.ctx->memory.current, before);
+        free(run);
+    }
+    bench_close(&b);
+}
+
+/* Prompts of one and a few tokens, which every method that is given room for them keeps whole. */
+static void test_short_prompts(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3, 0, 0, KVL_F32);
+    int32_t *ids = random_ids(8, b.model->shape.n_vocab, 22);
+    for (int64_t n = 1; n <= 8; n++) {
+        struct job full = job_of(0, ids, n, 6);
+        struct outcome whole;
+        outcome_run(&whole, b.engine, &full);
+        for (int kind = 1; kind < N_KINDS; kind++) {
+            struct job job = job_of(kind, ids, n, 6);
+            struct outcome outcome;
+            job.budget.budget = 64;
+            outcome_run(&outcome, b.engine, &job);
+            for (int64_t l = 0; l < outcome.n_layer; l++)
+                assert_int_equal(outcome.prefill.n[l], n);
+            outcome_same_logits(job.method, &whole, &outcome);
+            outcome_free(&outcome);
+        }
+        outcome_free(&whole);
+    }
+    free(ids);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chunk_size),      cmocka_unit_test(test_thread_count),
+        cmocka_unit_test(test_shared_prefill),  cmocka_unit_test(test_shared_prefill_refused),
+        cmocka_unit_test(test_prefill_twice),   cmocka_unit_test(test_sessions_take_turns),
+        cmocka_unit_test(test_memory_returns),  cmocka_unit_test(test_workspace),
+        cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_goes_on_after_out_of_memory),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_caps_refused),
+        cmocka_unit_test(test_short_prompts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
