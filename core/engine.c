@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { DEFAULT_CHUNK = 1024 };
+enum { DEFAULT_CHUNK = 1024, MIN_CHUNK = 3 };
 
 /* Device memory of a run; sized for n_tokens. */
 struct buffers {
@@ -145,7 +145,7 @@ enum kvl_status kvl_engine_init(struct kvl_engine **out, const struct kvl_model 
         return kvl_fail(KVL_E_OOM, "no memory for the engine");
     engine->model = model;
     engine->ctx = model->ctx;
-    engine->chunk = chunk > 0 ? chunk : DEFAULT_CHUNK;
+    engine->chunk = chunk == 0 ? DEFAULT_CHUNK : chunk < MIN_CHUNK ? MIN_CHUNK : chunk;
     void *token;
     enum kvl_status status = engine->ctx->be->alloc(engine->ctx, sizeof *engine->token, &token);
     if (status != KVL_OK) {
@@ -173,6 +173,14 @@ const struct kvl_model *kvl_engine_model(const struct kvl_engine *engine)
 
 /* ---- the layers ------------------------------------------------------------------------------------------------------ */
 
+/* Rows of the next piece of the row-wise parts when `left` remain: a chunk, but never so that one row stays behind alone, because
+ * a single row may take another kernel than it would in company (kernels/linear.h) and results must not depend on the chunk. */
+static int64_t piece(const struct kvl_engine *engine, int64_t left)
+{
+    int64_t m = left < engine->chunk ? left : engine->chunk;
+    return left - m == 1 ? m - 1 : m;
+}
+
 /* q, k, v = heads(norm(x)), rotated; keys also unrotated where a session wants them. */
 static enum kvl_status project(struct kvl_engine *engine, const struct kvl_layer *layer, int64_t n)
 {
@@ -180,8 +188,8 @@ static enum kvl_status project(struct kvl_engine *engine, const struct kvl_layer
     const struct kvl_backend *be = engine->ctx->be;
     struct buffers *b = &engine->b;
     enum kvl_dtype dtype = engine->model->dtype;
-    for (int64_t i = 0; i < n; i += engine->chunk) {
-        int64_t m = n - i < engine->chunk ? n - i : engine->chunk;
+    for (int64_t i = 0, m; i < n; i += m) {
+        m = piece(engine, n - i);
         char *out = (char *)b->qkv + (size_t)(i * row_elements(s)) * kvl_dtype_size(dtype);
         KVL_TRY(be->norm(engine->ctx, &(struct kvl_norm){b->x + i * s->n_embd, layer->attention_norm, b->normed, dtype, m,
                                                          s->n_embd, s->norm_eps}));
@@ -201,8 +209,8 @@ static enum kvl_status finish_layer(struct kvl_engine *engine, const struct kvl_
     const struct kvl_backend *be = engine->ctx->be;
     struct buffers *b = &engine->b;
     enum kvl_dtype dtype = engine->model->dtype;
-    for (int64_t i = 0; i < n; i += engine->chunk) {
-        int64_t m = n - i < engine->chunk ? n - i : engine->chunk;
+    for (int64_t i = 0, m; i < n; i += m) {
+        m = piece(engine, n - i);
         float *x = b->x + i * s->n_embd;
         const char *o = (const char *)b->attended + (size_t)(i * s->n_head * s->head_size) * kvl_dtype_size(dtype);
         KVL_TRY(be->linear(engine->ctx, &(struct kvl_linear){o, layer->out, x, KVL_F32, m, true}));

@@ -22,7 +22,7 @@ struct kvl_layer {
 
 struct kvl_model {
     struct kvl_ctx *ctx; /* borrowed; outlives the model */
-    char name[128];      /* general.name, the folder's or the preset's name */
+    char name[128];      /* the file's (without .gguf), the folder's or the preset's name: what people call it */
     char hash[65];       /* SHA-256 of the weight file(s) and config in hex, or of the preset's name and seed */
     enum kvl_dtype dtype;
     struct kvl_shape shape;

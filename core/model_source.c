@@ -69,10 +69,6 @@ static enum kvl_status open_gguf(struct kvl_model_source *source)
     enum kvl_status status = kvl_gguf_parse(&source->gguf, map->data, map->bytes, source->path);
     if (status != KVL_OK)
         return kvl_fail_prefix(status, "%s", source->path);
-    const struct kvl_gguf_value *name = kvl_gguf_find(&source->gguf, "general.name");
-    struct kvl_gguf_string text;
-    if (name != NULL && kvl_gguf_text(name, &text) == KVL_OK && text.n > 0)
-        set_name(source, text.data, text.n);
     return KVL_OK;
 }
 

