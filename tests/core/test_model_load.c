@@ -81,7 +81,7 @@ static void test_values(void **state)
     for (int dtype = 0; dtype < 2; dtype++) {
         struct kvl_model *model =
             must_load(model_folder_file(&folder, "good.gguf"), &(struct kvl_model_options){.dtype = (enum kvl_dtype)dtype});
-        assert_string_equal(model->name, "built");
+        assert_string_equal(model->name, "good");
         assert_true(model->shape.tied);
         assert_int_equal(kvl_tokenizer_n_vocab(model->tokenizer), 8);
         assert_int_equal(kvl_tokenizer_bos(model->tokenizer), 0);

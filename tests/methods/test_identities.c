@@ -340,11 +340,11 @@ static double planned(struct kvl_ctx *ctx, const struct kvl_model *model, const 
 }
 
 /* The bound is of 32K tokens of SmolLM2-135M's shape, where an n x n matrix of one head alone would be 4 GiB, four times what full
- * takes. That the plan is the truth is measured at 700 tokens. */
+ * takes. That the plan is the truth is measured at 256 tokens. */
 static void test_memory_is_linear(void **state)
 {
     (void)state;
-    enum { N = 32768, N_SHORT = 700, N_NEW = 64 };
+    enum { N = 32768, N_SHORT = 256, N_NEW = 64 };
     struct kvl_ctx *ctx = open_cpu(0);
     struct kvl_model *model;
     assert_ok(kvl_model_load(ctx, "random:smollm2-135m", &(struct kvl_model_options){.dtype = KVL_BF16, .n_context = 65536},
