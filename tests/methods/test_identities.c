@@ -16,18 +16,21 @@ struct bench {
     struct kvl_ctx *ctx;
     struct kvl_model *model;
     struct kvl_engine *engine;
+    int64_t loaded; /* bytes held before there was an engine */
 };
 
 static void bench_open(struct bench *b, const char *source, enum kvl_dtype dtype)
 {
     b->ctx = open_cpu(0);
     b->model = load_model(b->ctx, source, dtype);
+    b->loaded = b->ctx->memory.current;
     assert_ok(kvl_engine_init(&b->engine, b->model, 0));
 }
 
 static void bench_close(struct bench *b)
 {
     kvl_engine_free(b->engine);
+    assert_int_equal(b->ctx->memory.current, b->loaded);
     kvl_model_free(b->model);
     b->ctx->be->close(b->ctx);
 }
