@@ -155,14 +155,16 @@ static enum kvl_status put_bounds(const struct kvl_bench_group *group, const str
     double prefill_bound = flops / group->ceilings.flops_per_s * 1e9, decode_bound = bytes / group->ceilings.bytes_per_s * 1e9;
     json_t *record = entry->record;
     if (group->wants_prefill) {
+        double median = kvl_quantile(entry->prefill, entry->n_done, 0.5);
         json_object_set_new(record, "prefill_flops", json_real(flops));
         json_object_set_new(record, "prefill_bound_ns", json_real(prefill_bound));
-        json_object_set_new(record, "prefill_bound_share", json_real(prefill_bound / kvl_quantile(entry->prefill, entry->n_done, 0.5)));
+        json_object_set_new(record, "prefill_bound_share", json_real(prefill_bound / median));
     }
     if (group->wants_decode) {
+        double median = kvl_quantile(entry->decode, entry->n_done, 0.5);
         json_object_set_new(record, "decode_token_bytes", json_real(bytes));
         json_object_set_new(record, "decode_token_bound_ns", json_real(decode_bound));
-        json_object_set_new(record, "decode_bound_share", json_real(decode_bound / kvl_quantile(entry->decode, entry->n_done, 0.5)));
+        json_object_set_new(record, "decode_bound_share", json_real(decode_bound / median));
     }
     return status;
 }

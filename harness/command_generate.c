@@ -236,9 +236,9 @@ static enum kvl_status run(const struct kvl_options *options)
     struct kvl_session session = {0};
     enum kvl_status status;
     struct kvl_options own = *options;
-    char *full[] = {(char[]){"full"}};
+    char *baseline[] = {(char *)(uintptr_t)kvl_method_at(0)->name};
     if (own.methods.n == 0)
-        own.methods = (struct kvl_words){full, 1};
+        own.methods = (struct kvl_words){baseline, 1};
     KVL_TRY(check(&own));
     KVL_TRY_OUT(kvl_workbench_init(&bench, &own, true));
     KVL_TRY_OUT(kvl_grid_init(&grid, &own, &bench.model->shape));

@@ -42,7 +42,7 @@ static bool is_json(int fd, off_t start, off_t end)
     size_t n = (size_t)(end - start);
     char *line = malloc(n);
     bool whole = line != NULL && pread(fd, line, n, start) == (ssize_t)n;
-    json_t *value = whole ? json_loadb(line, n, 0, NULL) : NULL;
+    json_t *value = whole ? json_loadb(line, n, JSON_ALLOW_NUL, NULL) : NULL;
     bool valid = value != NULL;
     json_decref(value);
     free(line);
@@ -139,7 +139,7 @@ static enum kvl_status read_line(const char *path, int64_t number, const char *l
                                  bool *truncated)
 {
     json_error_t error = {0};
-    json_t *record = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+    json_t *record = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     enum json_error_code code = record == NULL ? json_error_code(&error) : json_error_unknown;
     if (code == json_error_out_of_memory)
         return kvl_fail(KVL_E_OOM, "%s: no memory for line %lld", path, (long long)number);

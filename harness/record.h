@@ -12,8 +12,9 @@
  *   score, score_stderr, n_scored, scores (raw, per sample)
  *   heads_stored, kept_per_layer (array), token_layers, token_layers_full, kv_bytes, kv_bytes_full, peak_bytes,
  *   peak_prefill_bytes, peak_decode_bytes, weight_bytes, workspace_bytes
- *   new_tokens, warmups,
- *   prefill_median_ns, prefill_p05_ns, prefill_p95_ns, prefill_samples_ns, selection_median_ns,
+ *   new_tokens (also of eval where given), phases, warmups,
+ *   prefill_median_ns, prefill_p05_ns, prefill_p95_ns, prefill_samples_ns,
+ *   selection_median_ns, selection_p05_ns, selection_p95_ns, selection_samples_ns,
  *   decode_token_median_ns, decode_token_p05_ns, decode_token_p95_ns, decode_token_samples_ns (one mean per sample),
  *   e2e_median_ns, e2e_p05_ns, e2e_p95_ns, e2e_samples_ns
  *   prefill_flops, decode_token_bytes, peak_flops_per_s, peak_bytes_per_s (measured on this machine),

@@ -322,7 +322,8 @@ static void check_product(struct bench_of *bench, const char *const *starts, con
 static void test_numbers(void **state)
 {
     static const char *const values[] = {"''", "abc", "nan", "-1", "1e999", "1.5.5", "1,2", "99999999999999999999", NULL};
-    check_product(*state, (const char *const[]){EVAL, NULL}, (const char *const[]){"--samples", "--seed", "--chunk", NULL}, values, 2);
+    check_product(*state, (const char *const[]){EVAL, NULL}, (const char *const[]){"--samples", "--seed", "--chunk", NULL}, values,
+                  2);
     check_product(*state, (const char *const[]){BENCH, NULL}, (const char *const[]){"--warmup", "--time-limit", NULL}, values, 2);
     check_product(*state, (const char *const[]){GENERATE, NULL},
                   (const char *const[]){"--new-tokens", "--threads", "--memory-limit", "--model-context", NULL}, values, 2);
@@ -334,8 +335,8 @@ static void test_lists(void **state)
 {
     static const char *const values[] = {"''", "abc", "inf", "0", "-0.5", "0.5,", ",", "0.1:0.5", "0.5:0.1:0.1", "0.1:0.5:0",
                                          "1e999", NULL};
-    check_product(*state, (const char *const[]){EVAL, BENCH, NULL}, (const char *const[]){"--kv-rate", "--kv-budget", "--context", NULL},
-                  values, 2);
+    check_product(*state, (const char *const[]){EVAL, BENCH, NULL},
+                  (const char *const[]){"--kv-rate", "--kv-budget", "--context", NULL}, values, 2);
     check_product(*state, (const char *const[]){EVAL, BENCH, GENERATE, NULL}, (const char *const[]){"--kv-rate", NULL},
                   (const char *const[]){"1.0000001", "2", "1k", "0.5,1.5", NULL}, 2);
     check_product(*state, (const char *const[]){EVAL, BENCH, NULL}, (const char *const[]){"--kv-budget", "--context", NULL},

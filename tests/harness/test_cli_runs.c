@@ -348,15 +348,16 @@ enum { N_RECORDS = 2 * (1 + 2 + 2), N_SAMPLES = 2 * N_RECORDS };
 
 /* The fields of harness/record.h that DESIGN.md asks for. */
 static const char *const fields[] = {
-    "schema", "run_id", "time_utc", "kvlab_commit", "kvlab_dirty", "argv", "cpu", "gpu", "driver", "clock_mhz", "threads", "backend",
-    "dtype", "model", "model_hash", "n_layer", "n_embd", "n_head", "n_kv", "head_size", "n_ff", "n_vocab", "method", "profile",
-    "kv_rate", "kv_budget", "params", "task", "task_version", "seed", "context", "tokens_in_mean", "tokens_out_mean", "bos_count",
-    "template", "truncated", "status", "reason", "score", "score_stderr", "n_scored", "kept_per_layer", "token_layers", "kv_bytes",
-    "kv_bytes_full", "peak_bytes", "prefill_median_ns", "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns",
-    "selection_median_ns", "selection_p05_ns", "selection_p95_ns", "selection_samples_ns", "phases", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns", "decode_token_samples_ns",
-    "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", "e2e_samples_ns", "prefill_flops", "decode_token_bytes", "peak_flops_per_s",
-    "peak_bytes_per_s", "prefill_bound_ns", "decode_token_bound_ns", "prefill_bound_share", "decode_bound_share", "logits_hash",
-    "config_key",
+    "schema", "run_id", "time_utc", "kvlab_commit", "kvlab_dirty", "argv", "cpu", "gpu", "driver", "clock_mhz", "threads",
+    "backend", "dtype", "model", "model_hash", "n_layer", "n_embd", "n_head", "n_kv", "head_size", "n_ff", "n_vocab",
+    "method", "profile", "kv_rate", "kv_budget", "params", "task", "task_version", "seed", "context", "tokens_in_mean",
+    "tokens_out_mean", "bos_count", "template", "truncated", "status", "reason", "score", "score_stderr", "n_scored",
+    "kept_per_layer", "token_layers", "kv_bytes", "kv_bytes_full", "peak_bytes", "prefill_median_ns", "prefill_p05_ns",
+    "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "selection_p05_ns", "selection_p95_ns",
+    "selection_samples_ns", "phases", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns",
+    "decode_token_samples_ns", "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", "e2e_samples_ns", "prefill_flops",
+    "decode_token_bytes", "peak_flops_per_s", "peak_bytes_per_s", "prefill_bound_ns", "decode_token_bound_ns",
+    "prefill_bound_share", "decode_bound_share", "logits_hash", "config_key",
 };
 
 /* Every field is there, in both kinds; what is nested is an array or the object of parameters. */
@@ -510,7 +511,8 @@ static void test_resume_malformed(void **state)
 static int64_t peak_of(const char *method)
 {
     char line[256];
-    snprintf(line, sizeof line, "eval $M --task needle/single_noise --context 2k --samples 1 --kv-rate 0.1 --json --method %s", method);
+    snprintf(line, sizeof line, "eval $M --task needle/single_noise --context 2k --samples 1 --kv-rate 0.1 --json --method %s",
+             method);
     json_t *records = parse_lines(run(line));
     int64_t peak = integer(json_array_get(records, 0), "peak_bytes");
     json_decref(records);
@@ -564,7 +566,8 @@ static void test_memory_shared(void **state)
 static void test_bench(void **state)
 {
     (void)state;
-    char *table = run("bench $M --method full,fastkv --context 128,256 --samples 2 --warmup 0 --new-tokens 4 --force -o $D/bench.jsonl");
+    char *table = run("bench $M --method full,fastkv --context 128,256 --samples 2 --warmup 0 --new-tokens 4 --force "
+                      "-o $D/bench.jsonl");
     assert_non_null(strstr(table, "fastkv"));
     free(table);
     json_t *records = load_lines("bench.jsonl"), *record;
@@ -591,24 +594,27 @@ static void test_bench(void **state)
 static void test_bench_phases(void **state)
 {
     (void)state;
-    static const char *const lines[] = {
-        "bench $M --method full --context 64 --samples 2 --warmup 0 --new-tokens 2 --force -o $D/phases.jsonl --resume --phase decode",
-        "bench $M --method full --context 64 --samples 2 --warmup 0 --new-tokens 2 --force -o $D/phases.jsonl --resume --phase e2e"};
-    for (int i = 0; i < 4; i++)
-        free(run(lines[i % 2])); /* the second time there is nothing to do */
+    for (int i = 0; i < 4; i++) { /* the second time there is nothing to do */
+        char line[256];
+        snprintf(line, sizeof line, "bench $M --method full --context 64 --samples 2 --warmup 0 --new-tokens 2 --force "
+                 "-o $D/phases.jsonl --resume --phase %s", i % 2 == 0 ? "decode" : "e2e");
+        free(run(line));
+    }
     json_t *records = load_lines("phases.jsonl");
     assert_int_equal(json_array_size(records), 2);
     const json_t *decode = json_array_get(records, 0), *e2e = json_array_get(records, 1);
-    assert_true(json_is_null(json_object_get(decode, "prefill_median_ns")) && json_is_null(json_object_get(decode, "e2e_median_ns")));
-    assert_true(json_is_null(json_object_get(e2e, "decode_token_median_ns")) && json_is_real(json_object_get(e2e, "e2e_median_ns")));
+    assert_true(json_is_null(json_object_get(decode, "prefill_median_ns")));
+    assert_true(json_is_null(json_object_get(decode, "e2e_median_ns")));
+    assert_true(json_is_null(json_object_get(e2e, "decode_token_median_ns")));
+    assert_true(json_is_real(json_object_get(e2e, "e2e_median_ns")));
     json_decref(records);
 }
 
 /* ---- outputs that break ------------------------------------------------------------------------------------------------ */
 
 static const char *const printing[] = {
-    "list methods", "list methods --json", "generate $M --prompt hi --new-tokens 2", "generate $M --prompt hi --new-tokens 2 --json",
-    "tokenize $M", "--help", "eval --help",
+    "list methods", "list methods --json", "generate $M --prompt hi --new-tokens 2",
+    "generate $M --prompt hi --new-tokens 2 --json", "tokenize $M", "--help", "eval --help",
 };
 
 static void test_broken_stdout(void **state)

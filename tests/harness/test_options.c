@@ -165,7 +165,8 @@ static void test_settings(void **state)
 {
     (void)state;
     struct kvl_options options;
-    assert_ok(parse(&options, (const char *const[]){"M", "--set", "snapkv.window=8:32:8", "--set", "snapkv.pool=max,average", NULL}));
+    assert_ok(parse(&options, (const char *const[]){"M", "--set", "snapkv.window=8:32:8", "--set", "snapkv.pool=max,average",
+                                                    NULL}));
     assert_int_equal(options.n_settings, 2);
     assert_string_equal(options.settings[0].method, "snapkv");
     assert_string_equal(options.settings[0].param, "window");

@@ -133,11 +133,12 @@ static void check_all(struct kit *kit, const struct cache_shape *shapes, int64_t
 static void check_sizes(struct kit *kit)
 {
     static const struct cache_shape SHAPES[] = {
-        {2, 1, 16, 1, 1, 0, false},     {3, 1, 24, 2, 3, 0, false},     {4, 1, 64, 3, 3, 0, false},    {7, 1, 80, 31, 40, 0, false},
-        {8, 1, 96, 32, 32, 0, false},   {4, 4, 128, 33, 64, 0, false},  {6, 2, 16, 97, 100, 0, false}, {8, 2, 24, 127, 128, 0, false},
-        {3, 3, 64, 128, 129, 0, false}, {14, 2, 80, 129, 130, 0, false}, {4, 1, 16, 255, 256, 0, false}, {4, 2, 16, 256, 256, 0, false},
-        {9, 3, 64, 257, 300, 0, false}, {3, 1, 16, 511, 512, 0, false}, {3, 1, 16, 513, 514, 0, false}, {8, 1, 24, 1021, 1030, 0, false},
-        {2, 1, 256, 65, 66, 0, false},
+        {2, 1, 16, 1, 1, 0, false}, {3, 1, 24, 2, 3, 0, false}, {4, 1, 64, 3, 3, 0, false},
+        {7, 1, 80, 31, 40, 0, false}, {8, 1, 96, 32, 32, 0, false}, {4, 4, 128, 33, 64, 0, false},
+        {6, 2, 16, 97, 100, 0, false}, {8, 2, 24, 127, 128, 0, false}, {3, 3, 64, 128, 129, 0, false},
+        {14, 2, 80, 129, 130, 0, false}, {4, 1, 16, 255, 256, 0, false}, {4, 2, 16, 256, 256, 0, false},
+        {9, 3, 64, 257, 300, 0, false}, {3, 1, 16, 511, 512, 0, false}, {3, 1, 16, 513, 514, 0, false},
+        {8, 1, 24, 1021, 1030, 0, false}, {2, 1, 256, 65, 66, 0, false},
     };
     check_all(kit, SHAPES, COUNT_OF(SHAPES));
 }
@@ -145,14 +146,17 @@ static void check_sizes(struct kit *kit)
 static void check_windows(struct kit *kit)
 {
     static const struct cache_shape SHAPES[] = {
-        {2, 1, 16, 1, 1, 1, false},      {3, 1, 16, 17, 20, 1, false},    {4, 1, 24, 97, 97, 48, false}, {8, 2, 16, 300, 310, 48, false},
-        {7, 1, 64, 600, 600, 700, false}, {4, 4, 16, 600, 601, 30, false}, {3, 1, 16, 129, 129, 100000, false}};
+        {2, 1, 16, 1, 1, 1, false}, {3, 1, 16, 17, 20, 1, false}, {4, 1, 24, 97, 97, 48, false},
+        {8, 2, 16, 300, 310, 48, false}, {7, 1, 64, 600, 600, 700, false}, {4, 4, 16, 600, 601, 30, false},
+        {3, 1, 16, 129, 129, 100000, false},
+    };
     check_all(kit, SHAPES, COUNT_OF(SHAPES));
 }
 
 static void check_uneven(struct kit *kit)
 {
-    static const struct cache_shape SHAPES[] = {{8, 8, 16, 257, 260, 0, true}, {6, 3, 24, 5, 9, 0, true}, {12, 4, 64, 515, 520, 60, true}};
+    static const struct cache_shape SHAPES[] = {
+        {8, 8, 16, 257, 260, 0, true}, {6, 3, 24, 5, 9, 0, true}, {12, 4, 64, 515, 520, 60, true}};
     check_all(kit, SHAPES, COUNT_OF(SHAPES));
 }
 
@@ -178,7 +182,8 @@ static void check_threads(struct kit *kit)
                     .scores = kit_values(kit, x.scores, n_scores, KVL_F32)};
                 op.scratch = kit_output(kit, kit->ctx->be->attend_cache_scratch(kit->ctx, &op));
                 assert_ok(kit->ctx->be->attend_cache(kit->ctx, &op));
-                const float *got = kit_result(kit, op.out), *got_lse = kit_result(kit, op.lse), *got_scores = kit_result(kit, op.scores);
+                const float *got = kit_result(kit, op.out), *got_lse = kit_result(kit, op.lse);
+                const float *got_scores = kit_result(kit, op.scores);
                 int64_t bytes = n_out * (int64_t)kvl_dtype_size(type);
                 if (threads == 1) {
                     memcpy(out, got, (size_t)bytes);

@@ -81,7 +81,8 @@ static void check_mass(struct kit *kit)
 /* Rows against keys of another list, with positions of their own: remembered rows and a block of the cache. */
 static void check_mass_of_other_keys(struct kit *kit)
 {
-    static const struct attention_shape SHAPES[] = {{5, 4, 1, 16, 0, 5, 0}, {31, 6, 2, 24, 70, 31, 0}, {17, 3, 1, 16, 12, 17, 0}};
+    static const struct attention_shape SHAPES[] = {
+        {5, 4, 1, 16, 0, 5, 0}, {31, 6, 2, 24, 70, 31, 0}, {17, 3, 1, 16, 12, 17, 0}};
     static const int64_t KEYS[] = {16, 15, 33};
     for (int64_t i = 0; i < COUNT_OF(SHAPES); i++)
         for (int dtype = KVL_F32; dtype <= KVL_BF16; dtype++) {
@@ -123,7 +124,8 @@ static void check_mass_of_other_keys(struct kit *kit)
 /* What `attend` returned goes straight in: all rows' mass of a key set sums to the number of rows. */
 static void check_mass_adds_up(struct kit *kit)
 {
-    static const struct attention_shape SHAPES[] = {{131, 4, 1, 24, 0, 0, 0}, {131, 3, 1, 16, 40, 0, 0}, {131, 3, 3, 16, 0, 123, 0}};
+    static const struct attention_shape SHAPES[] = {
+        {131, 4, 1, 24, 0, 0, 0}, {131, 3, 1, 16, 40, 0, 0}, {131, 3, 3, 16, 0, 123, 0}};
     for (int64_t i = 0; i < COUNT_OF(SHAPES); i++)
         for (int dtype = KVL_F32; dtype <= KVL_BF16; dtype++) {
             struct attention_case c;
@@ -182,8 +184,9 @@ static void check_mass_threads(struct kit *kit)
 static void check_logits(struct kit *kit)
 {
     static const struct attention_shape SHAPES[] = {
-        {1, 1, 1, 16, 0, 0, 0},   {2, 3, 1, 24, 0, 0, 0},  {31, 4, 1, 64, 0, 0, 0},  {32, 7, 1, 80, 0, 0, 0}, {33, 8, 1, 96, 0, 0, 0},
-        {127, 4, 4, 128, 0, 0, 0}, {129, 8, 2, 16, 0, 0, 0}, {257, 6, 2, 24, 0, 0, 0}, {521, 3, 1, 64, 0, 0, 0}, {13, 2, 1, 256, 0, 0, 0}};
+        {1, 1, 1, 16, 0, 0, 0},    {2, 3, 1, 24, 0, 0, 0},   {31, 4, 1, 64, 0, 0, 0},  {32, 7, 1, 80, 0, 0, 0},
+        {33, 8, 1, 96, 0, 0, 0},   {127, 4, 4, 128, 0, 0, 0}, {129, 8, 2, 16, 0, 0, 0}, {257, 6, 2, 24, 0, 0, 0},
+        {521, 3, 1, 64, 0, 0, 0},  {13, 2, 1, 256, 0, 0, 0}};
     for (int64_t i = 0; i < COUNT_OF(SHAPES); i++)
         for (int dtype = KVL_F32; dtype <= KVL_BF16; dtype++) {
             struct attention_case c;

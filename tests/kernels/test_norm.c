@@ -37,7 +37,8 @@ static void check_case(struct kit *kit, int64_t n, int64_t n_embd, enum kvl_dtyp
     ref_norm(x, weight, n, n_embd, (double)eps, expected);
     void *out = kit_output(kit, n * n_embd * (int64_t)kvl_dtype_size(dtype));
     assert_ok(kit->ctx->be->norm(kit->ctx, &(struct kvl_norm){kit_values(kit, x, n * n_embd, KVL_F32),
-                                                              kit_values(kit, weight, n_embd, KVL_F32), out, dtype, n, n_embd, eps}));
+                                                              kit_values(kit, weight, n_embd, KVL_F32), out, dtype, n, n_embd,
+                                                              eps}));
     const float *got = kit_result_f32(kit, out, dtype);
     if (dtype == KVL_F32) {
         check_close("out", got, expected, n * n_embd, 1e-7, 2e-6);

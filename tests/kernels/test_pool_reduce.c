@@ -16,7 +16,7 @@ static void check_by_hand(struct kit *kit)
     ref_pool(in, 1, 5, 3, KVL_POOL_AVG, out); /* the padding counts as zeros: (3 + 1) / 3 at the left end */
     for (int i = 0; i < 5; i++)
         assert_true(fabs(out[i] - average[i]) < 1e-15);
-    /* rows (3, 1) + (2, -6) + (-9, ...): groups of one row of width 2 need six values */
+    /* (3, 1) + (2, -6) + (-11, -3) */
     const float rows[] = {3, 1, 2, -6, -11, -3};
     ref_reduce_heads(rows, 1, 3, 2, out);
     assert_true(out[0] == summed[0] && out[1] == summed[1]);

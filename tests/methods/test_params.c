@@ -382,8 +382,9 @@ static void test_evicting_profiles(void **state)
     static const struct {
         const char *method;
         bool evicts[KVL_N_PROFILES];
-    } ROWS[] = {{"full", {false, false}},      {"streamingllm", {true, false}}, {"h2o", {true, false}},   {"snapkv", {false, false}},
-                {"gemfilter", {false, false}}, {"pyramidinfer", {true, true}},  {"fastkv", {false, false}}};
+    } ROWS[] = {{"full", {false, false}},   {"streamingllm", {true, false}}, {"h2o", {true, false}},
+                {"snapkv", {false, false}}, {"gemfilter", {false, false}},   {"pyramidinfer", {true, true}},
+                {"fastkv", {false, false}}, {"random", {false, false}}};
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
         for (int profile = 0; profile < KVL_N_PROFILES; profile++) {
             assert_int_equal(kvl_method_init(&run, find(ROWS[i].method), (enum kvl_profile)profile, (struct kvl_budget){0.0, 0},
