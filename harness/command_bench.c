@@ -3,6 +3,7 @@
 
 #include "harness/bench_group.h"
 #include "harness/command.h"
+#include "harness/sweep.h"
 
 enum { DEFAULT_NEW_TOKENS = 32 };
 
@@ -61,21 +62,8 @@ static enum kvl_status check(const struct kvl_options *options)
 
 static enum kvl_status run(const struct kvl_options *options)
 {
-    struct kvl_workbench bench = {0};
-    struct kvl_grid grid = {0};
-    struct kvl_sink sink = {0};
-    enum kvl_status status;
     KVL_TRY(check(options));
-    KVL_TRY_OUT(kvl_workbench_init(&bench, options, false));
-    KVL_TRY_OUT(kvl_grid_init(&grid, options, &bench.model->shape));
-    KVL_TRY_OUT(kvl_sink_init(&sink, options));
-    KVL_TRY_OUT(run_all(&bench, &grid, &sink));
-    KVL_TRY_OUT(kvl_sink_finish(&sink));
-out:
-    kvl_sink_free(&sink);
-    kvl_grid_free(&grid);
-    kvl_workbench_free(&bench);
-    return status;
+    return kvl_sweep_run(options, false, run_all);
 }
 
 const struct kvl_command kvl_command_bench = {

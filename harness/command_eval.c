@@ -4,6 +4,7 @@
 
 #include "harness/command.h"
 #include "harness/eval_group.h"
+#include "harness/sweep.h"
 
 /* Every task at every context: `visit` is called with each. */
 static enum kvl_status walk(struct kvl_eval_group *group, enum kvl_status (*visit)(const struct kvl_eval_group *group))
@@ -41,21 +42,8 @@ static enum kvl_status check(const struct kvl_options *options)
 
 static enum kvl_status run(const struct kvl_options *options)
 {
-    struct kvl_workbench bench = {0};
-    struct kvl_grid grid = {0};
-    struct kvl_sink sink = {0};
-    enum kvl_status status;
     KVL_TRY(check(options));
-    KVL_TRY_OUT(kvl_workbench_init(&bench, options, true));
-    KVL_TRY_OUT(kvl_grid_init(&grid, options, &bench.model->shape));
-    KVL_TRY_OUT(kvl_sink_init(&sink, options));
-    KVL_TRY_OUT(run_all(&bench, &grid, &sink));
-    KVL_TRY_OUT(kvl_sink_finish(&sink));
-out:
-    kvl_sink_free(&sink);
-    kvl_grid_free(&grid);
-    kvl_workbench_free(&bench);
-    return status;
+    return kvl_sweep_run(options, true, run_all);
 }
 
 const struct kvl_command kvl_command_eval = {
