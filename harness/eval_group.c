@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "datasets/prompt.h"
 #include "harness/statistics.h"
 
 /* One configuration's way through the samples. */
@@ -24,39 +25,16 @@ struct entries {
     int n;
 };
 
-/* One prompt, shared by all. */
-struct prompt {
-    struct kvl_sample sample;
-    char *text;
-    struct kvl_ids ids;
-    int64_t index;
-};
-
-static void prompt_free(struct prompt *prompt)
-{
-    kvl_sample_free(&prompt->sample);
-    free(prompt->text);
-    kvl_ids_free(&prompt->ids);
-    *prompt = (struct prompt){0};
-}
-
-static enum kvl_status prompt_make(struct prompt *prompt, const struct kvl_eval_group *group, int64_t index)
+static struct kvl_task_request request_of(const struct kvl_eval_group *group, int64_t index)
 {
     const struct kvl_workbench *bench = group->bench;
-    const struct kvl_task_request request = {bench->model->tokenizer, bench->chat, group->n_context, bench->options->seed, index};
-    prompt->index = index;
-    KVL_TRY(group->task->make(group->task, &request, &prompt->sample));
-    KVL_TRY(kvl_task_prompt(&request, &prompt->sample, &prompt->text));
-    return kvl_workbench_encode(bench, prompt->text, (int64_t)strlen(prompt->text), bench->chat == NULL, &prompt->ids);
+    return (struct kvl_task_request){bench->model->tokenizer, bench->chat, group->n_context, bench->options->seed, index, NULL};
 }
 
-/* BOS tokens that a prompt begins with. */
-static int64_t count_bos(const struct kvl_workbench *bench, const struct kvl_ids *ids)
+static enum kvl_status prompt_make(struct kvl_prompt *prompt, const struct kvl_eval_group *group, int64_t index)
 {
-    int64_t n = 0;
-    while (n < ids->n && ids->data[n] == kvl_tokenizer_bos(bench->model->tokenizer))
-        n++;
-    return n;
+    struct kvl_task_request request = request_of(group, index);
+    return kvl_prompt_make(prompt, group->task, &request, true);
 }
 
 static enum kvl_status entry_init(struct entry *entry, const struct kvl_eval_group *group, const struct kvl_config *config)
@@ -104,7 +82,7 @@ static int64_t max_new_tokens(const struct kvl_eval_group *group, const struct k
 }
 
 /* Generates and scores; the session has been prefilled. */
-static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *entry, const struct kvl_prompt *prompt)
 {
     struct kvl_generation generation;
     const struct kvl_sample *sample = &prompt->sample;
@@ -114,7 +92,9 @@ static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *
         kvl_generation_free(&generation);
         return status;
     }
-    double score = group->task->score(generation.text, (const char *const *)sample->answers, sample->n_answers);
+    double score;
+    KVL_TRY(group->task->score(&(struct kvl_scoring){generation.text, (const char *const *)sample->answers, sample->n_answers,
+                                                     (const char *const *)sample->classes, sample->n_classes, NULL}, &score));
     entry->scores[entry->n_done++] = score;
     entry->tokens_in += (double)prompt->ids.n;
     entry->tokens_out += (double)generation.ids.n;
@@ -122,7 +102,7 @@ static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *
     for (int i = 0; i < sample->n_answers; i++)
         json_array_append_new(answers, json_string(sample->answers[i]));
     json_object_set(line, "config_key", json_object_get(entry->record, "config_key"));
-    json_object_set_new(line, "index", json_integer(prompt->index));
+    json_object_set_new(line, "index", json_integer(entry->n_done - 1));
     json_object_set(line, "method", json_object_get(entry->record, "method"));
     json_object_set_new(line, "task", json_string(group->task->name));
     json_object_set_new(line, "context", json_integer(group->n_context));
@@ -135,13 +115,13 @@ static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *
     char hash[17];
     status = kvl_session_logits_hash(&entry->session, hash);
     json_object_set_new(entry->record, "logits_hash", json_string(hash));
-    json_object_set_new(entry->record, "bos_count", json_integer(count_bos(group->bench, &prompt->ids)));
+    json_object_set_new(entry->record, "bos_count", json_integer(prompt->n_bos));
     kvl_generation_free(&generation);
     return status;
 }
 
 /* Plans and allocates one entry's session for a prompt. */
-static enum kvl_status open_session(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+static enum kvl_status open_session(const struct kvl_eval_group *group, struct entry *entry, const struct kvl_prompt *prompt)
 {
     KVL_TRY(kvl_session_init(&entry->session, group->bench->engine, &entry->config->run->policy, prompt->ids.n,
                              max_new_tokens(group, &prompt->sample)));
@@ -165,7 +145,7 @@ static void end_turn(const struct kvl_eval_group *group, struct entry *entry, en
 }
 
 static enum kvl_status prefill(const struct kvl_eval_group *group, struct entry *const *together, int n,
-                               const struct prompt *prompt)
+                               const struct kvl_prompt *prompt)
 {
     struct kvl_session **sessions = calloc((size_t)n + 1, sizeof *sessions);
     if (sessions == NULL)
@@ -178,7 +158,7 @@ static enum kvl_status prefill(const struct kvl_eval_group *group, struct entry 
     return status;
 }
 
-static void run_alone(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+static void run_alone(const struct kvl_eval_group *group, struct entry *entry, const struct kvl_prompt *prompt)
 {
     enum kvl_status status = open_session(group, entry, prompt);
     if (status == KVL_OK)
@@ -187,7 +167,7 @@ static void run_alone(const struct kvl_eval_group *group, struct entry *entry, c
 }
 
 /* Prefills together, then lets each entry answer. What does not fit beside the others may fit alone. */
-static void run_together(const struct kvl_eval_group *group, struct entry *const *together, int n, const struct prompt *prompt)
+static void run_together(const struct kvl_eval_group *group, struct entry *const *together, int n, const struct kvl_prompt *prompt)
 {
     enum kvl_status status = prefill(group, together, n, prompt);
     bool again = status == KVL_E_OOM && n > 1;
@@ -201,7 +181,7 @@ static void run_together(const struct kvl_eval_group *group, struct entry *const
 }
 
 /* Opens as many sessions as memory has room for and runs these, until none is left. */
-static void run_shared(const struct kvl_eval_group *group, struct entry *const *shared, int n, const struct prompt *prompt)
+static void run_shared(const struct kvl_eval_group *group, struct entry *const *shared, int n, const struct kvl_prompt *prompt)
 {
     for (int first = 0; first < n;) {
         int opened = 0;
@@ -218,7 +198,7 @@ static void run_shared(const struct kvl_eval_group *group, struct entry *const *
     }
 }
 
-static bool leaves_prefill(const struct kvl_eval_group *group, const struct entry *entry, const struct prompt *prompt)
+static bool leaves_prefill(const struct kvl_eval_group *group, const struct entry *entry, const struct kvl_prompt *prompt)
 {
     const struct kvl_shape *shape = &group->bench->model->shape;
     struct kvl_plan *plan = malloc(sizeof *plan);
@@ -231,7 +211,7 @@ static bool leaves_prefill(const struct kvl_eval_group *group, const struct entr
 }
 
 /* Entries that change the prefill run one after the other, the rest together. */
-static enum kvl_status run_sample(const struct kvl_eval_group *group, struct entries *entries, const struct prompt *prompt)
+static enum kvl_status run_sample(const struct kvl_eval_group *group, struct entries *entries, const struct kvl_prompt *prompt)
 {
     struct entry **shared = calloc((size_t)entries->n + 1, sizeof *shared);
     if (shared == NULL)
@@ -308,13 +288,13 @@ enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
     enum kvl_status status = list_entries(group, &entries);
     group->bench->ctx->memory.peak = group->bench->ctx->memory.current;
     for (int64_t i = 0; i < group->bench->options->n_samples && entries.n > 0 && status == KVL_OK; i++) {
-        struct prompt prompt = {0};
+        struct kvl_prompt prompt = {0};
         enum kvl_status made = prompt_make(&prompt, group, i);
         for (int e = 0; e < entries.n && made != KVL_OK; e++)
             if (!entries.items[e].over)
                 fail_entry(&entries.items[e], made);
         status = run_sample(group, &entries, &prompt);
-        prompt_free(&prompt);
+        kvl_prompt_free(&prompt);
     }
     for (int i = 0; i < entries.n; i++) {
         if (status == KVL_OK)
@@ -327,7 +307,7 @@ enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
 
 enum kvl_status kvl_eval_group_check(const struct kvl_eval_group *group)
 {
-    struct prompt prompt = {0};
+    struct kvl_prompt prompt = {0};
     enum kvl_status status = prompt_make(&prompt, group, 0);
     for (int i = 0; i < group->grid->n && status == KVL_OK; i++) {
         const struct kvl_config *config = &group->grid->configs[i];
@@ -337,6 +317,6 @@ enum kvl_status kvl_eval_group_check(const struct kvl_eval_group *group)
         if (status == KVL_OK)
             status = kvl_config_check(config, shape, n_least, n_new);
     }
-    prompt_free(&prompt);
+    kvl_prompt_free(&prompt);
     return status;
 }
