@@ -19,8 +19,7 @@ static bool is_fastkv(const struct kvl_task_request *request)
     return settings_of(request)->protocol == KVL_PROTOCOL_FASTKV;
 }
 
-/* The template that the protocol leaves to this task. */
-static const struct kvl_chat_template *template_of(const struct kvl_task *task, const struct kvl_task_request *request)
+const struct kvl_chat_template *kvl_prompt_template(const struct kvl_task *task, const struct kvl_task_request *request)
 {
     const struct kvl_chat_template *chat = request->chat;
     if (chat == NULL || task->no_template)
@@ -34,7 +33,7 @@ static const struct kvl_chat_template *template_of(const struct kvl_task *task, 
 /* BOS tokens that go before the text: one at most, but under fastkv one of the template and one of the tokenizer. */
 static int64_t bos_before(const struct kvl_task *task, const struct kvl_task_request *request)
 {
-    const struct kvl_chat_template *chat = template_of(task, request);
+    const struct kvl_chat_template *chat = kvl_prompt_template(task, request);
     bool of_template = chat != NULL && chat->wants_bos, of_tokenizer = kvl_tokenizer_add_bos(request->tokenizer);
     if (kvl_tokenizer_bos(request->tokenizer) < 0)
         return 0;
@@ -76,7 +75,7 @@ static enum kvl_status render(const struct kvl_task *task, const struct kvl_task
     const char *prefix;
     enum kvl_status status = write_user(task, request, sample, &user, &prefix);
     if (status == KVL_OK)
-        status = kvl_chat_template_render(template_of(task, request), NULL, user, prefix, text);
+        status = kvl_chat_template_render(kvl_prompt_template(task, request), NULL, user, prefix, text);
     free(user);
     return status;
 }
@@ -182,7 +181,6 @@ static enum kvl_status make(struct kvl_prompt *prompt, const struct kvl_task *ta
                             bool query_aware)
 {
     KVL_TRY(task->make(task, request, &prompt->sample));
-    prompt->has_template = template_of(task, request) != NULL;
     KVL_TRY(cut_middle(prompt, request));
     KVL_TRY(render(task, request, &prompt->sample, &prompt->text));
     return tokenize(prompt, task, request, query_aware);

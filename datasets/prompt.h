@@ -16,8 +16,10 @@ struct kvl_prompt {
     int64_t n_before_question; /* ids[0..n) are compressed before the rest is fed, in a query-agnostic run; 0 otherwise */
     int64_t n_bos;       /* BOS tokens at the beginning of ids */
     int64_t n_uncut;     /* tokens of the user's message before its middle was cut; 0: nothing was cut */
-    bool has_template;
 };
+
+/* The template that the protocol leaves to a task's prompts; NULL: none. */
+const struct kvl_chat_template *kvl_prompt_template(const struct kvl_task *task, const struct kvl_task_request *request);
 
 /* Makes, renders, cuts and tokenizes sample request->index of the task. `query_aware` false: context and question are
  * tokenized apart and n_before_question is set; KVL_E_ARG where the task has no question of its own. */

@@ -117,8 +117,11 @@ static void describe_config(json_t *record, const struct kvl_config *config)
 
 /* Keys that a kind may leave null, in the order of harness/record.h. */
 static const char *const later_keys[] = {
-    "task", "task_version", "metric", "protocol", "query_aware", "template", "seed", "context", "n_samples", "tokens_in_mean",
-    "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score", "score_stderr", "n_scored", "scores",
+    "task", "task_version", "category", "metric", "second_metric", "protocol", "query_aware", "max_prompt", "haystack",
+    "code_similarity", "template", "seed",
+    "context", "n_samples", "tokens_in_mean", "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score",
+    "score_stderr", "n_scored", "scores", "second_score", "second_score_stderr", "second_scores", "depths", "kl_mean", "kl_stderr",
+    "kl_samples", "nll_difference_mean", "nll_difference_stderr", "nll_difference_samples",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
     "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "prefill_median_ns",
     "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "selection_p05_ns", "selection_p95_ns",
@@ -147,7 +150,8 @@ enum kvl_status kvl_record_key(json_t *record)
 {
     static const char *const keys[] = {"kind",     "model_hash", "backend", "isa",      "dtype",   "threads",  "method",
                                        "profile",  "kv_rate",    "kv_budget", "params", "task",    "task_version", "protocol",
-                                       "query_aware", "template", "seed",   "context",  "n_samples", "new_tokens", "phases"};
+                                       "query_aware", "max_prompt", "haystack", "code_similarity", "template", "seed", "context",
+                                       "n_samples", "new_tokens", "phases"};
     json_t *chosen = json_array();
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         json_array_append(chosen, json_object_get(record, keys[i]));

@@ -137,6 +137,11 @@ static enum kvl_status parse_set(struct kvl_options *o, const char *name, const 
     const char *dot = strchr(value, '.'), *equals = strchr(value, '=');
     KVL_REQUIRE(dot != NULL && equals != NULL && dot > value && dot + 1 < equals && equals[1] != '\0',
                 "%s '%s': write method.param=value", name, value);
+    char family[32], param[64];
+    snprintf(family, sizeof family, "%.*s", (int)(dot - value < 31 ? dot - value : 31), value);
+    snprintf(param, sizeof param, "%.*s", (int)(equals - dot - 1 < 63 ? equals - dot - 1 : 63), dot + 1);
+    if (kvl_task_setting_family(family))
+        return kvl_task_setting_parse(&o->task_settings, family, param, equals + 1);
     struct kvl_set_option *all = realloc(o->settings, (size_t)(o->n_settings + 1) * sizeof *all);
     if (all == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for the options");
@@ -164,8 +169,32 @@ static enum kvl_status parse_set(struct kvl_options *o, const char *name, const 
     return status;
 }
 
+static enum kvl_status parse_protocol(struct kvl_options *o, const char *name, const char *value)
+{
+    const char *known;
+    for (int i = 0; (known = kvl_protocol_name(i)) != NULL; i++)
+        if (strcmp(known, value) == 0) {
+            o->task_settings.protocol = (enum kvl_protocol)i;
+            return KVL_OK;
+        }
+    return kvl_fail(KVL_E_ARG, "%s '%s' is unknown: use plain or fastkv", name, value);
+}
+
+static enum kvl_status parse_query_aware(struct kvl_options *o, const char *name, const char *value)
+{
+    KVL_REQUIRE(strcmp(value, "on") == 0 || strcmp(value, "off") == 0, "%s '%s' is unknown: use on or off", name, value);
+    o->query_agnostic = strcmp(value, "off") == 0;
+    return KVL_OK;
+}
+
+static enum kvl_status parse_max_prompt(struct kvl_options *o, const char *name, const char *value)
+{
+    return number(name, value, 2, 1 << 30, &o->task_settings.max_prompt);
+}
+
 static enum kvl_status parse_samples(struct kvl_options *o, const char *name, const char *value)
 {
+    o->samples_given = true;
     return number(name, value, 1, 1000000, &o->n_samples);
 }
 
@@ -199,6 +228,16 @@ static enum kvl_status parse_seed(struct kvl_options *o, const char *name, const
         o->field = value;                                                                                  \
         return KVL_OK;                                                                                     \
     }
+#define FOLDER_OPTION(field)                                                                               \
+    static enum kvl_status parse_##field(struct kvl_options *o, const char *name, const char *value)       \
+    {                                                                                                      \
+        KVL_REQUIRE(*value != '\0', "%s: the value is empty", name);                                       \
+        o->task_settings.field = value;                                                                    \
+        return KVL_OK;                                                                                     \
+    }
+FOLDER_OPTION(haystack_dir)
+FOLDER_OPTION(ruler_dir)
+FOLDER_OPTION(longbench_dir)
 TEXT_OPTION(logits_file)
 TEXT_OPTION(kept_file)
 TEXT_OPTION(kept_end_file)
@@ -261,7 +300,13 @@ static const struct kvl_option rows[] = {
     {'t', "task", "T,..", "tasks, by name", parse_tasks},
     {'c', "context", "N,..", "prompt tokens: 1k,2k,4k or 1024:4096:1024", parse_contexts},
     {'p', "phase", "prefill,decode,e2e", "what to time (default all three)", parse_phases},
-    {'n', "samples", "S", "samples per configuration (default 10)", parse_samples},
+    {'n', "samples", "S", "samples per configuration (default 10, or all that a task's files hold)", parse_samples},
+    {'O', "protocol", "plain|fastkv", "template, BOS, answer prefix, new tokens (default plain)", parse_protocol},
+    {'Q', "query-aware", "on|off", "off: the context is compressed before the question is seen (default on)", parse_query_aware},
+    {'U', "max-prompt", "N", "cut the middle out of a longer user's message", parse_max_prompt},
+    {'a', "haystack", "DIR", "text files to hide needles in, or to read on in, in place of composed essays", parse_haystack_dir},
+    {'u', "ruler", "DIR", "official RULER files, CONTEXT/TASK.jsonl", parse_ruler_dir},
+    {'D', "longbench", "DIR", "official LongBench files", parse_longbench_dir},
     {'g', "new-tokens", "G", "tokens to generate", parse_new_tokens},
     {'w', "warmup", "W", "rounds before the samples count (default 2)", parse_warmups},
     {'L', "time-limit", "SECONDS", "end the sampling of a context after this time, with at least two samples", parse_time_limit},

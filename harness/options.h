@@ -3,6 +3,7 @@
 #define KVL_OPTIONS_H
 
 #include "core/chat_template.h"
+#include "datasets/task_settings.h"
 #include "methods/method.h"
 
 #ifdef __cplusplus
@@ -42,8 +43,11 @@ struct kvl_options {
     struct kvl_set_option *settings;
     int n_settings;
     int64_t n_samples, n_new_tokens, n_warmups;
+    bool samples_given; /* n_samples is the user's, not the default */
     double time_limit_s;
     uint64_t seed;
+    struct kvl_task_settings task_settings;
+    bool query_agnostic; /* the context is compressed before the question is seen */
 
     const char *template_name; /* NULL: the file's own */
     const char *system;
