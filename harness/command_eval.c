@@ -6,40 +6,51 @@
 #include "harness/eval_group.h"
 #include "harness/sweep.h"
 
-/* Every task at every context that it has: `visit` is called with each. */
-static enum kvl_status walk(struct kvl_eval_group *group, enum kvl_status (*visit)(struct kvl_eval_group *group))
+/* A job is a task at a context, where the task has one: `visit` is called with each that is the shard's. */
+static enum kvl_status walk(struct kvl_eval_group *group, struct kvl_shard *shard,
+                            enum kvl_status (*visit)(struct kvl_eval_group *group))
 {
     const struct kvl_options *o = group->bench->options;
     for (int t = 0; t < o->tasks.n; t++) {
         KVL_TRY(kvl_task_find(o->tasks.items[t], &group->task));
         for (int c = 0; c < (group->task->has_context ? o->contexts.n : 1); c++) {
             group->n_context = group->task->has_context ? (int64_t)o->contexts.items[c] : 0;
-            KVL_TRY(visit(group));
+            if (kvl_shard_takes(shard))
+                KVL_TRY(visit(group));
         }
     }
     return KVL_OK;
 }
 
-static enum kvl_status check_group(struct kvl_eval_group *group)
+static enum kvl_status prepare(const struct kvl_workbench *bench, const struct kvl_grid *grid, const struct kvl_shard *shard)
 {
-    KVL_TRY(kvl_eval_group_check(group));
+    struct kvl_eval_group group = {.bench = bench, .grid = grid};
+    struct kvl_shard jobs = *shard;
+    return walk(&group, &jobs, kvl_eval_group_check);
+}
+
+static enum kvl_status count_group(struct kvl_eval_group *group)
+{
+    KVL_TRY(kvl_eval_group_count(group));
     group->progress->total += group->n_samples * group->grid->n;
     return KVL_OK;
 }
 
 static enum kvl_status run_group(struct kvl_eval_group *group)
 {
-    KVL_TRY(kvl_eval_group_check(group));
+    KVL_TRY(kvl_eval_group_count(group));
     return kvl_eval_group_run(group);
 }
 
-static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink)
+static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink,
+                               struct kvl_shard *shard)
 {
     struct kvl_progress progress = {0};
     struct kvl_eval_group group = {.bench = bench, .grid = grid, .sink = sink, .progress = &progress};
-    KVL_TRY(walk(&group, check_group));
+    struct kvl_shard jobs = *shard;
+    KVL_TRY(walk(&group, &jobs, count_group));
     kvl_progress_begin(&progress, progress.total);
-    enum kvl_status status = walk(&group, run_group);
+    enum kvl_status status = walk(&group, shard, run_group);
     kvl_progress_end(&progress);
     return status;
 }
@@ -58,10 +69,11 @@ static enum kvl_status check(const struct kvl_options *options)
     return KVL_OK;
 }
 
+const struct kvl_sweep kvl_sweep_eval = {.wants_text = true, .check = check, .prepare = prepare, .run = run_all};
+
 static enum kvl_status run(const struct kvl_options *options)
 {
-    KVL_TRY(check(options));
-    return kvl_sweep_run(options, true, run_all);
+    return kvl_sweep_alone(&kvl_sweep_eval, options);
 }
 
 const struct kvl_command kvl_command_eval = {
@@ -71,5 +83,6 @@ const struct kvl_command kvl_command_eval = {
     .min_positional = 1,
     .max_positional = 1,
     .keys = "mtcnrbPSgOQUauDesoRJBdjICMN",
+    .sweep = &kvl_sweep_eval,
     .run = run,
 };

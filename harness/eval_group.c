@@ -276,7 +276,7 @@ out:
 
 /* ---- before anything runs ------------------------------------------------------------------------------------------------ */
 
-static enum kvl_status count_samples(struct kvl_eval_group *group)
+enum kvl_status kvl_eval_group_count(struct kvl_eval_group *group)
 {
     const struct kvl_options *options = group->bench->options;
     struct kvl_task_request request = kvl_eval_request(group, 0);
@@ -307,7 +307,7 @@ static enum kvl_status check_config(const struct kvl_eval_group *group, const st
 enum kvl_status kvl_eval_group_check(struct kvl_eval_group *group)
 {
     struct kvl_prompt prompt = {0};
-    KVL_TRY(count_samples(group));
+    KVL_TRY(kvl_eval_group_count(group));
     enum kvl_status status = make_prompt(group, 0, &prompt);
     for (int i = 0; i < group->grid->n && status == KVL_OK; i++)
         status = check_config(group, &group->grid->configs[i], &prompt);

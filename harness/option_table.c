@@ -198,6 +198,20 @@ static enum kvl_status parse_samples(struct kvl_options *o, const char *name, co
     return number(name, value, 1, 1000000, &o->n_samples);
 }
 
+static enum kvl_status parse_shard(struct kvl_options *o, const char *name, const char *value)
+{
+    char text[32];
+    const char *slash = strchr(value, '/');
+    double index, count;
+    KVL_REQUIRE(slash != NULL && slash - value < (int)sizeof text, "%s '%s': write i/n, such as 1/4", name, value);
+    snprintf(text, sizeof text, "%.*s", (int)(slash - value), value);
+    KVL_TRY(kvl_number_parse(name, slash + 1, true, 1, 100000, &count));
+    KVL_TRY(kvl_number_parse(name, text, true, 1, count, &index));
+    o->shard_index = (int64_t)index - 1;
+    o->shard_count = (int64_t)count;
+    return KVL_OK;
+}
+
 static enum kvl_status parse_new_tokens(struct kvl_options *o, const char *name, const char *value)
 {
     return number(name, value, 1, 1 << 24, &o->n_new_tokens);
@@ -326,7 +340,8 @@ static const struct kvl_option rows[] = {
     {'F', "format", "table|markdown|csv", "form of the table (default table)", parse_format},
     {'T', "title", "TEXT", "title of the figure", parse_title},
     {'J', "json", NULL, "JSON on standard output", parse_json},
-    {'f', "force", NULL, "time even a debug build", parse_force},
+    {'i', "shard", "I/N", "run every N-th job, beginning with the I-th; records of all shards may go to one file", parse_shard},
+    {'f', "force", NULL, "time even a debug build; add to a file of another version of kvlab", parse_force},
     {'B', "backend", "cpu|cuda|auto", "where to compute (default auto)", parse_backend},
     {'d', "dtype", "f32|bf16", "type of weights, activations and cache (default bf16)", parse_dtype},
     {'j', "threads", "N", "CPU threads (default: all cores)", parse_threads},

@@ -116,6 +116,12 @@ enum kvl_status kvl_number_parse(const char *option, const char *text, bool whol
     return KVL_OK;
 }
 
+void kvl_options_init(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv)
+{
+    *options = (struct kvl_options){.command = command, .argc = argc, .argv = argv, .backend = "auto", .dtype = KVL_BF16,
+                                    .n_samples = 10, .n_warmups = 2};
+}
+
 void kvl_options_free(struct kvl_options *options)
 {
     struct kvl_words *words[] = {&options->positional, &options->methods, &options->tasks, &options->phases, &options->profiles};
@@ -130,5 +136,6 @@ void kvl_options_free(struct kvl_options *options)
         kvl_words_free(&options->settings[i].values);
     }
     free(options->settings);
+    free(options->given);
     *options = (struct kvl_options){0};
 }

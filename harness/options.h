@@ -27,11 +27,19 @@ struct kvl_set_option {
     struct kvl_words values;
 };
 
+/* One option as the command line gave it. */
+struct kvl_given_option {
+    const struct kvl_option *option;
+    const char *value;
+};
+
 struct kvl_options {
     const struct kvl_command *command;
     int argc;
     char **argv; /* the command's name and what follows */
     struct kvl_words positional; /* MODEL, or FILE.., or KIND */
+    struct kvl_given_option *given; /* [n_given] in their order */
+    int n_given;
 
     const char *backend, *isa;
     enum kvl_dtype dtype;
@@ -56,9 +64,13 @@ struct kvl_options {
     const char *logits_file, *kept_file, *kept_end_file, *html_file;
 
     const char *output;
+    int64_t shard_index, shard_count; /* 0 <= index < count; count 0: no --shard */
     bool json, resume, force, help;
     const char *format, *title;
 };
+
+/* What holds where nothing is given. */
+void kvl_options_init(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv);
 
 /* Frees what parsing allocated. */
 void kvl_options_free(struct kvl_options *options);
