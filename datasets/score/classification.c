@@ -4,17 +4,6 @@
 #include "datasets/score/best.h"
 #include "datasets/score/score.h"
 
-/* list.remove(): the first name that equals names[at] goes. Returns how many are left. */
-static int drop_first(const char **names, int n, int at)
-{
-    const char *name = names[at];
-    int first = 0;
-    while (strcmp(names[first], name) != 0)
-        first++;
-    memmove(names + first, names + first + 1, (size_t)(n - first - 1) * sizeof *names);
-    return n - 1;
-}
-
 static enum kvl_status score_answer(const struct kvl_scoring *scoring, const char *answer, double *score)
 {
     const char **named = malloc(((size_t)scoring->n_classes + 1) * sizeof *named);
@@ -25,10 +14,11 @@ static enum kvl_status score_answer(const struct kvl_scoring *scoring, const cha
     for (int i = 0; i < scoring->n_classes; i++)
         if (strstr(scoring->prediction, scoring->classes[i]) != NULL)
             named[n++] = scoring->classes[i];
-    /* The official script removes from the list that it walks: the name behind a removed one is never looked at. */
+    /* The official script removes from the list that it walks, so the name behind a removed one is never looked at. It removes the
+     * first equal name, which leaves the same names behind i as removing the i-th. */
     for (int i = 0; i < n; i++)
         if (strstr(answer, named[i]) != NULL && strcmp(answer, named[i]) != 0)
-            n = drop_first(named, n, i);
+            memmove(named + i, named + i + 1, (size_t)(--n - i) * sizeof *named);
     for (int i = 0; i < n; i++)
         found = found || strcmp(answer, named[i]) == 0;
     *score = found ? 1.0 / n : 0;

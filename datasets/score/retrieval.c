@@ -10,8 +10,9 @@ static bool find_paragraph(const char *answer, struct kvl_text_part *number)
 {
     static const char WORD[] = "Paragraph ";
     const char *end = answer + strlen(answer);
-    for (const char *at = answer; (at = strstr(at, WORD)) != NULL; at++) {
-        struct kvl_text_part rest = {at + strlen(WORD), end - at - (int64_t)strlen(WORD)};
+    while ((answer = strstr(answer, WORD)) != NULL) {
+        answer += strlen(WORD);
+        struct kvl_text_part rest = {answer, end - answer};
         int size;
         if (rest.n > 0 && kvl_python_is_digit(kvl_utf8_get(rest.data, 0, rest.n, &size)))
             return kvl_python_next_run(&rest, kvl_python_is_digit, number);
@@ -23,7 +24,8 @@ static enum kvl_status score_answer(const struct kvl_scoring *scoring, const cha
 {
     struct kvl_text_part number;
     if (!find_paragraph(answer, &number))
-        return kvl_fail(KVL_E_FORMAT, "the answer \"%.100s\" has no \"Paragraph N\" in it, which the retrieval score needs", answer);
+        return kvl_fail(KVL_E_FORMAT, "the answer \"%.100s\" has no \"Paragraph N\" in it, which the retrieval score needs",
+                        answer);
     *score = kvl_number_share(scoring->prediction, number);
     return KVL_OK;
 }

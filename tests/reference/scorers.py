@@ -218,6 +218,13 @@ def code_texts(rng):
         yield before + prediction + rng.choice(["", "\nmore\n", "\n// x"]), ["".join(edited(rng, list(line), rate))]
 
 
+def half_texts():
+    """Ratios that are halves of a per cent, where the rounding, and the rounding error before it, decide."""
+    for n_same, n in [(m, 80) for m in range(1, 40, 2)] + [(m, 400) for m in range(3, 200, 14)]:
+        n_rest = n - 2 * n_same
+        yield [["x", n_same], ["y", n_rest // 3]], [[["x", n_same], ["z", n_rest - n_rest // 3]]]
+
+
 def number(rng, digits):
     return "".join(rng.choice(digits) for _ in range(rng.choice([1, 1, 2, 2, 3])))
 
@@ -279,7 +286,7 @@ def rows():
     rng = random.Random(20250606)
     out = [(p, [a], None) for p, a in itertools.product(EDGES, EDGES) if p == a or rng.random() < .3]
     out += [("", [], None), ("text", [], None), ("Paragraph 3", ["Paragraph 3", "Paragraph 4"], None), ("3", ["Paragraph 3", "none"], None)]
-    for source in (word_texts(rng), character_texts(rng), repeated_texts(rng), code_texts(rng), many_answers(rng), tied_texts(rng), long_texts(),
+    for source in (word_texts(rng), character_texts(rng), repeated_texts(rng), code_texts(rng), many_answers(rng), tied_texts(rng), half_texts(), long_texts(),
                    number_texts(rng, 80, lambda _, right: right), number_texts(rng, 330, paragraph)):
         out += [(p, a, None) for p, a in source]
     return out + list(class_texts(rng))
@@ -287,7 +294,7 @@ def rows():
 
 def porter_words():
     rng = random.Random(1980)
-    out = {w.lower() for w in re.findall(r"[A-Za-z]+", Path(__file__).read_text() + Path(ts.__file__).read_text())}
+    out = set(re.findall(r"[a-z]+", " ".join(ts.WORDS + ts.CODE).lower()))
     out |= set("""sky skies dying lying tying news innings inning outings outing cannings canning howe proceed exceed succeed dies died flies spied
         enjoy happy by say cry yyyy yyyying ayyed toy syzygy falling hissing fizzed tanned filing hopping agreed feed bled sing motoring conflated
         troubled sized geology archaeology theologi radicalli vietnamization adoption rate cease controll roll 123s 4ties x1ed os es ed ing""".split())
