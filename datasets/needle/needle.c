@@ -6,7 +6,7 @@
 #include "datasets/needle/haystack.h"
 #include "datasets/needle/words.h"
 #include "datasets/prompt.h"
-#include "datasets/recall.h"
+#include "datasets/score/score.h"
 
 /* What tells the tasks of the family apart. */
 struct needle_config {
@@ -189,7 +189,7 @@ static const struct needle_config multi_key = {.haystack = &kvl_haystack_essay, 
 
 /* Under the fastkv protocol as its authors ran RULER. */
 #define NEEDLE                                                                                                     \
-    .version = 1, .metric = "recall", .has_context = true, .make = needle_make, .score = kvl_recall,               \
+    .version = 1, .metric = "recall", .has_context = true, .make = needle_make, .score = kvl_score_recall,               \
     .fastkv = {.max_new_tokens = 64, .prefix_in_user = true}
 static const struct kvl_task tasks[] = {
     {NEEDLE, .name = "needle/single_noise", .title = "One number in a repeated line", .min_context = 256,

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "datasets/recall.h"
+#include "datasets/score/score.h"
 
 static void test_cases(void **state)
 {
@@ -44,7 +44,7 @@ static void test_cases(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double score;
-        assert_int_equal(kvl_recall(&(struct kvl_scoring){.prediction = cases[i].prediction, .answers = cases[i].answers,
+        assert_int_equal(kvl_score_recall(&(struct kvl_scoring){.prediction = cases[i].prediction, .answers = cases[i].answers,
                                                           .n_answers = cases[i].n_answers}, &score), KVL_OK);
         if (!(score >= cases[i].score - 1e-12 && score <= cases[i].score + 1e-12))
             fail_msg("case %zu, \"%s\": %g, expected %g", i, cases[i].prediction, score, cases[i].score);
