@@ -378,6 +378,30 @@ static void test_eval(void **state)
     json_decref(samples);
 }
 
+/* One prefill for all methods that leave it as it is gives what a prefill for each gives: records, scores, texts, logits. */
+static void test_sharing(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"full", "streamingllm", "h2o", "snapkv"};
+#define SHARING "eval $M --task needle/single_essay --context 512 --samples 3 --kv-rate 0.1,0.3 --profile paper,fastkv "
+    free(run(SHARING "--method full,streamingllm,h2o,snapkv -o $D/together.jsonl"));
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        for (int r = 0; r < 2; r++) {
+            char line[256];
+            snprintf(line, sizeof line, SHARING "--method %s -o $D/%s.jsonl --resume", methods[i], "apart");
+            free(run(line));
+        }
+    json_t *together = load_lines("together.jsonl"), *apart = load_lines("apart.jsonl");
+    json_t *samples = load_lines("together.samples.jsonl"), *samples_apart = load_lines("apart.samples.jsonl");
+    assert_int_equal(json_array_size(together), 2 + 3 * 2 * 2);
+    record_lines_check_same(apart, together, "records");
+    record_lines_check_same(samples_apart, samples, "samples");
+    json_decref(together);
+    json_decref(apart);
+    json_decref(samples);
+    json_decref(samples_apart);
+}
+
 static void cut(const char *name, size_t n_off)
 {
     size_t n;
@@ -625,7 +649,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generate),      cmocka_unit_test(test_prompts),          cmocka_unit_test(test_tokenize),
         cmocka_unit_test(test_list),          cmocka_unit_test(test_list_parameters),  cmocka_unit_test(test_help),
-        cmocka_unit_test(test_eval),          cmocka_unit_test(test_resume),           cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_eval), cmocka_unit_test(test_sharing),          cmocka_unit_test(test_resume),           cmocka_unit_test(test_kill),
         cmocka_unit_test(test_resume_malformed), cmocka_unit_test(test_memory),        cmocka_unit_test(test_memory_shared),
         cmocka_unit_test(test_bench),         cmocka_unit_test(test_bench_phases),     cmocka_unit_test(test_broken_stdout),
         cmocka_unit_test(test_closed_stdout), cmocka_unit_test(test_closed_stdin),     cmocka_unit_test(test_full_output),
