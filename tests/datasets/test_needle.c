@@ -257,7 +257,7 @@ static void test_essay(void **state)
     static uint64_t seen[N];
     int n_twice = 0, n_paragraphs = 0;
     kvl_random_init(&random, 3, "essay", 0);
-    kvl_haystack_essay.begin(essay, random);
+    assert_ok(kvl_haystack_essay.begin(essay, &(struct kvl_haystack_source){.random = random}));
     for (int i = 0; i < N; i++) {
         bool opens;
         text.n = 0;
