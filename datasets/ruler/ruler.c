@@ -136,8 +136,8 @@ static enum kvl_status take_apart(const json_t *record, const struct ruler_wordi
     bool opens = begins_with(parts->input, wording->openings[0])
         || (wording->openings[1] != NULL && begins_with(parts->input, wording->openings[1]));
     if (!opens)
-        return kvl_fail(KVL_E_FORMAT, "input begins \"%.40s\" and not \"%s\": is it of this task, and made with RULER's model "
-                        "template `base`?", parts->input, wording->openings[0]);
+        return kvl_fail(KVL_E_FORMAT, "input does not begin with \"%s\": is it of this task, and made with RULER's model template "
+                        "`base`?", wording->openings[0]);
     parts->n_user = (int64_t)strlen(parts->input);
     if (parts->prefix[0] == '\0')
         KVL_TRY(find_prefix(wording, parts));
