@@ -63,6 +63,11 @@ bool kvl_python_is_punctuation(char c)
     return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
 }
 
+struct kvl_text_part kvl_text_part_of(const char *text)
+{
+    return (struct kvl_text_part){text, (int64_t)strlen(text)};
+}
+
 struct kvl_text_part kvl_python_strip(struct kvl_text_part text)
 {
     int size;
@@ -95,9 +100,9 @@ bool kvl_python_next_word(struct kvl_text_part *rest, struct kvl_text_part *word
     return next_run(rest, kvl_python_is_space, false, word);
 }
 
-bool kvl_python_next_number(struct kvl_text_part *rest, struct kvl_text_part *number)
+bool kvl_python_next_run(struct kvl_text_part *rest, bool (*is_one)(uint32_t code), struct kvl_text_part *run)
 {
-    return next_run(rest, kvl_python_is_digit, true, number);
+    return next_run(rest, is_one, true, run);
 }
 
 /* Unicode's Case_Ignorable: marks, format characters, modifiers, and what may stand inside a word (Word_Break's MidLetter,

@@ -26,14 +26,18 @@ bool kvl_python_is_digit(uint32_t code); /* re's \d: a decimal digit of any scri
 bool kvl_python_is_word(uint32_t code);  /* re's \w: str.isalnum() or '_'; combining marks are not; \b is where it changes */
 bool kvl_python_is_punctuation(char c);  /* string.punctuation: ASCII's */
 
-/* Bytes at each of a text's ends that strip() takes off are off. */
+/* A whole NUL-terminated text. */
+struct kvl_text_part kvl_text_part_of(const char *text);
+
+/* strip(). */
 struct kvl_text_part kvl_python_strip(struct kvl_text_part text);
 
 /* split(): takes the next word, without the white space around it, off the front of *rest. False: there is none left. */
 bool kvl_python_next_word(struct kvl_text_part *rest, struct kvl_text_part *word);
 
-/* re.findall(r"\d+"): takes the next run of digits off the front of *rest. False: there is none left. */
-bool kvl_python_next_number(struct kvl_text_part *rest, struct kvl_text_part *number);
+/* re.findall(r"[..]+") for a class of characters, such as kvl_python_is_digit: takes the next run of them off the front of *rest.
+ * False: there is none left. */
+bool kvl_python_next_run(struct kvl_text_part *rest, bool (*is_one)(uint32_t code), struct kvl_text_part *run);
 
 /* lower(), with the final sigma and the dotted capital I: a malloc'd NUL-terminated string of *n_out bytes. KVL_E_OOM. */
 enum kvl_status kvl_python_lower(struct kvl_text_part text, char **out, int64_t *n_out);

@@ -4,17 +4,12 @@
 #include "datasets/score/python_text.h"
 #include "datasets/score/score.h"
 
-static struct kvl_text_part part_of(const char *text)
-{
-    return (struct kvl_text_part){text, (int64_t)strlen(text)};
-}
-
 /* The prediction as evaluate.py hands it to the metric, in lower case. It strips twice: U+0001..U+0008 and their like are white
  * space only once they are newlines. */
 static enum kvl_status clean(const char *prediction, char **out)
 {
     enum kvl_status status = KVL_OK;
-    struct kvl_text_part text = kvl_python_strip(part_of(prediction));
+    struct kvl_text_part text = kvl_python_strip(kvl_text_part_of(prediction));
     int64_t n;
     char *copy = malloc((size_t)text.n + 1);
     if (copy == NULL)
@@ -37,7 +32,7 @@ static enum kvl_status count_found(const struct kvl_scoring *scoring, int *n_fou
     for (int i = 0; i < scoring->n_answers; i++) {
         char *answer;
         int64_t n;
-        KVL_TRY_OUT(kvl_python_lower(part_of(scoring->answers[i]), &answer, &n));
+        KVL_TRY_OUT(kvl_python_lower(kvl_text_part_of(scoring->answers[i]), &answer, &n));
         *n_found += strstr(prediction, answer) != NULL;
         free(answer);
     }

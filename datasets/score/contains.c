@@ -1,0 +1,15 @@
+#include <string.h>
+
+#include "datasets/score/best.h"
+#include "datasets/score/score.h"
+
+static enum kvl_status score_answer(const struct kvl_scoring *scoring, const char *answer, double *score)
+{
+    *score = strstr(scoring->prediction, answer) != NULL;
+    return KVL_OK;
+}
+
+enum kvl_status kvl_score_contains(const struct kvl_scoring *scoring, double *score)
+{
+    return kvl_score_best(scoring, score_answer, score);
+}
