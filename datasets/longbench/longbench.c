@@ -57,7 +57,7 @@ static enum kvl_status find_file(const struct kvl_task *task, const struct kvl_t
                                  const char *name, char **path)
 {
     const char *dir = request->settings != NULL ? request->settings->longbench_dir : NULL;
-    char inside[MOST_NAME];
+    char inside[2 * MOST_NAME];
     KVL_REQUIRE(dir != NULL, "%s reads LongBench's own files: name their folder with --longbench DIR (DIR/%s)", task->name, name);
     snprintf(inside, sizeof inside, "%s/%s", folder, name);
     return kvl_data_file_find(task->name, dir, (const char *const[]){name, inside}, 2, path);

@@ -80,7 +80,7 @@ static void write_records(const char *task, const char *place, const char *text)
 
 #define RECORD(more) "{\"context\": \"The {kiln} was cold.\", \"input\": \"Was it?\", \"length\": 9, " more "}\n"
 /* Good for every task. */
-#define GOOD RECORD("\"answers\": [\"Paragraph 3\", \"no\"], \"all_classes\": [\"yes\", \"no\"]")
+#define GOOD RECORD("\"answers\": [\"Paragraph 3\", \"Paragraph 12\"], \"all_classes\": [\"yes\", \"no\"]")
 
 static void test_table(void **state)
 {
@@ -152,7 +152,7 @@ static void test_samples(void **state)
         assert_string_equal(sample.answer_prefix, "");
         assert_int_equal(sample.n_answers, 2);
         assert_string_equal(sample.answers[0], "Paragraph 3");
-        assert_string_equal(sample.answers[1], "no");
+        assert_string_equal(sample.answers[1], "Paragraph 12");
         assert_int_equal(sample.n_classes, 2);
         assert_string_equal(sample.classes[1], "no");
         assert_int_equal(sample.max_new_tokens, 20 + i);
