@@ -4,11 +4,17 @@
 #include <string.h>
 
 #include "core/nearest.h"
+#include "datasets/fidelity/fidelity.h"
 #include "datasets/needle/needle.h"
+#include "datasets/trace/trace.h"
+#include "datasets/words/words.h"
 
 /* One row per family: its table of tasks, walked like this one. */
 static const struct kvl_task *(*const families[])(int i) = {
     kvl_needle_task_at,
+    kvl_trace_task_at,
+    kvl_words_task_at,
+    kvl_fidelity_task_at,
 };
 
 const struct kvl_task *kvl_task_at(int i)
