@@ -101,8 +101,9 @@ static enum kvl_status fit(struct draft *draft, const struct kvl_filler_room *ro
             high = middle;
     }
     *n_tokens = count_words(draft, low);
-    KVL_REQUIRE(draft->counts[N_ASKED] > draft->counts[N_ASKED + 1],
-                "too short: the words that are asked for come no oftener than others");
+    KVL_REQUIRE(draft->counts[N_ASKED] > draft->counts[N_ASKED + 1] && draft->counts[N_ASKED + 1] > 0,
+                "too short: the third and the fourth code word come %lld and %lld times", (long long)draft->counts[N_ASKED],
+                (long long)draft->counts[N_ASKED + 1]);
     int64_t n_more = (room->n_max - *n_tokens) / draft->n_tokens[0];
     draft->counts[0] += n_more;
     *n_tokens += n_more * draft->n_tokens[0];

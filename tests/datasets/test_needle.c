@@ -20,12 +20,12 @@ static const struct expected {
 } expected_tasks[N_TASKS] = {
     {"needle/single_noise", "number", 1, 1, false, false, false, false, 16, 3000, UINT64_C(0x05b907b2cfe4adb0)},
     {"needle/single_essay", "number", 1, 1, false, false, false, false, 16, 3000, UINT64_C(0x6baeddea19735433)},
-    {"needle/single_uuid", "uuid", 1, 1, false, false, true, false, 128, 3000, 0},
+    {"needle/single_uuid", "uuid", 1, 1, false, false, true, false, 128, 3000, UINT64_C(0xcc140ebeabc7a13b)},
     {"needle/multi_key", "number", 4, 1, false, false, false, false, 16, 3000, UINT64_C(0xfbda95f1a1809782)},
-    {"needle/multi_key_line", "number", 1, 1, false, false, false, true, 16, 3000, 0},
-    {"needle/multi_key_uuid", "uuid", 1, 1, false, true, true, true, 128, 3000, 0},
-    {"needle/multi_value", "number", 4, 4, true, false, false, false, 128, 3000, 0},
-    {"needle/multi_query", "number", 4, 4, false, false, false, false, 128, 3000, 0},
+    {"needle/multi_key_line", "number", 1, 1, false, false, false, true, 16, 3000, UINT64_C(0xde3c12484d055b72)},
+    {"needle/multi_key_uuid", "uuid", 1, 1, false, true, true, true, 128, 3000, UINT64_C(0x0bb79130cf23dbea)},
+    {"needle/multi_value", "number", 4, 4, true, false, false, false, 128, 3000, UINT64_C(0xa8f8fae3627dd8bc)},
+    {"needle/multi_query", "number", 4, 4, false, false, false, false, 128, 3000, UINT64_C(0x0a910d3465f06e42)},
 };
 
 static const struct expected *expected_of(const struct kvl_task *task)

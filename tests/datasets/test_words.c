@@ -96,7 +96,7 @@ static void check_common(const struct kvl_task *task, const struct kvl_task_requ
     for (int i = 0; i < 10; i++) {
         char item[32];
         assert_false(is_answer(sample, tallies[i].word));
-        snprintf(item, sizeof item, ". %s ", tallies[i].word);
+        snprintf(item, sizeof item, ". %.11s ", tallies[i].word);
         assert_int_equal(kit_count_of(solution, item), 1);
     }
     /* The list: the answers are its ten common words, and stand nowhere else. */

@@ -312,7 +312,7 @@ void kit_check_refusals(const char *name)
     assert_int_equal(task->make(task, &(struct kvl_task_request){tokenizer, NULL, 4000, 1, -1, NULL}, &sample), KVL_E_ARG);
     assert_int_equal(task->make(task, &(struct kvl_task_request){NULL, NULL, 4000, 1, 0, NULL}, &sample), KVL_E_ARG);
     int n_filled = 0;
-    for (int64_t n = 300; n < 4000; n += 23) {
+    for (int64_t n = 300; n < 4000; n += 61) {
         struct kvl_task_request request = {tokenizer, NULL, n, 1, n, NULL};
         if (task->make(task, &request, &sample) != KVL_OK) {
             assert_non_null(strstr(kvl_last_error(), "too short"));
