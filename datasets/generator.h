@@ -19,7 +19,7 @@ struct kvl_filler_room {
 
 /* Writes a user's message into `user`, which is empty. With a room: as much filler as it allows, at least n_min tokens where the
  * filler's units let it; *n_filler: its tokens, each unit counted by itself. NULL: all but the filler. Called several times for
- * one sample, and each time must draw the same. */
+ * one sample, and each time must draw the same. KVL_E_ARG: "too short: WHY" or the like; task and context are put before it. */
 typedef enum kvl_status (*kvl_generator_write)(void *draft, const struct kvl_filler_room *room, struct kvl_text *user,
                                                int64_t *n_filler);
 

@@ -307,6 +307,8 @@ enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
 
 enum kvl_status kvl_eval_group_check(const struct kvl_eval_group *group)
 {
+    if (group->task->score == NULL)
+        return kvl_fail(KVL_E_UNSUPPORTED, "%s has no answers to score, and this eval knows nothing else", group->task->name);
     struct kvl_prompt prompt = {0};
     enum kvl_status status = prompt_make(&prompt, group, 0);
     for (int i = 0; i < group->grid->n && status == KVL_OK; i++) {

@@ -167,7 +167,7 @@ enum kvl_status kvl_haystack_write(const struct kvl_haystack *haystack, const st
                                    struct kvl_text *text)
 {
     int64_t n_gaps = kvl_haystack_n_gaps(haystack, cut), gap = 0;
-    KVL_REQUIRE(n_needles <= n_gaps, "a haystack with %lld places cannot hold %d needles", (long long)n_gaps, n_needles);
+    KVL_REQUIRE(n_needles <= n_gaps, "too short: %lld places for %d needles", (long long)n_gaps, n_needles);
     for (int i = 0; i < n_needles; i++) {
         gaps[i] = kvl_random_scale(needles[i].depth, n_gaps);
         while (needle_in(gaps, i, gaps[i]) >= 0)

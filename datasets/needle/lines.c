@@ -30,7 +30,7 @@ static enum kvl_status number_lines_next(void *state, struct kvl_text *text, boo
 {
     struct number_lines *lines = state;
     struct kvl_text key = {0}, value = {0};
-    KVL_REQUIRE(lines->n < kvl_needle_n_keys(), "there are %lld keys for needles and this context needs more: take a shorter one",
+    KVL_REQUIRE(lines->n < kvl_needle_n_keys(), "too long: there are %lld keys for needles",
                 (long long)kvl_needle_n_keys());
     enum kvl_status status = add_number_line(lines, &key, &value, text);
     kvl_text_free(&key);
@@ -68,6 +68,7 @@ const struct kvl_haystack_kind kvl_haystack_number_lines = {
     .name = "number lines",
     .paragraph_break = "\n",
     .needle_alone = true,
+    .break_anywhere = true,
     .state_size = sizeof(struct number_lines),
     .begin = number_lines_begin,
     .next = number_lines_next,

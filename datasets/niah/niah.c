@@ -48,7 +48,8 @@ static enum kvl_status read_haystack(struct draft *draft, int64_t round)
     kvl_random_init(&source.random, request->seed, "niah", round);
     if (dir != NULL)
         source.start = kvl_random_next(&source.random);
-    KVL_TRY_OUT(kvl_haystack_init(&haystack, dir != NULL ? &kvl_haystack_folder : &kvl_haystack_essay, request->tokenizer, &source));
+    KVL_TRY_OUT(kvl_haystack_init(&haystack, dir != NULL ? &kvl_haystack_folder : &kvl_haystack_essay, request->tokenizer,
+                                  &source));
     for (int64_t n = request->n_context; draft->ids.n < request->n_context; n += request->n_context) {
         draft->text.n = draft->ids.n = 0;
         KVL_TRY_OUT(kvl_haystack_find_cut(&haystack, n, n, &cut));

@@ -177,8 +177,8 @@ static enum kvl_status find_file(const struct kvl_task *task, const struct kvl_t
     const char *dir = request->settings != NULL ? request->settings->ruler_dir : NULL;
     char buffers[N][MOST], what[MOST], *path = NULL;
     *file = (struct kvl_json_lines){.check = check, .context = task};
-    KVL_REQUIRE(dir != NULL, "%s reads RULER's own files: name their folder with --ruler DIR (files of that name at DIR/%lld/%s.jsonl)",
-                task->name, (long long)request->n_context, name);
+    KVL_REQUIRE(dir != NULL, "%s reads RULER's own files: name their folder with --ruler DIR (DIR/%lld/%s.jsonl)", task->name,
+                (long long)request->n_context, name);
     snprintf(what, sizeof what, "%s at %lld tokens", task->name, (long long)request->n_context);
     for (int i = 0; i < (int)N; i++) {
         snprintf(buffers[i], sizeof buffers[i], patterns[i], (long long)request->n_context, name);

@@ -149,8 +149,8 @@ static void test_broken(void **state)
 static void test_strings(void **state)
 {
     (void)state;
-    json_t *record = json_loads("{\"a\": [\"x\", \"\", \"\\u00e9\"], \"none\": [], \"null\": null, \"one\": \"x\", \"mixed\": [\"x\", 2]}", 0,
-                                NULL);
+    json_t *record = json_loads("{\"a\": [\"x\", \"\", \"\\u00e9\"], \"none\": [], \"null\": null, \"one\": \"x\", "
+                                "\"mixed\": [\"x\", 2]}", 0, NULL);
     char **list;
     int n;
     assert_ok(kvl_json_lines_strings(record, "a", true, &list, &n));

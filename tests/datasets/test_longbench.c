@@ -57,7 +57,8 @@ static void write_tables(const char *place)
     json_t *prompts = json_object(), *lengths = json_object();
     char name[64];
     for (int i = 0; i < N_TASKS; i++) {
-        json_object_set_new(prompts, expected_tasks[i].name, json_sprintf("%s {{x}}\n{context}\nQ: {input}\nA:", expected_tasks[i].name));
+        json_object_set_new(prompts, expected_tasks[i].name, json_sprintf("%s {{x}}\n{context}\nQ: {input}\nA:",
+                                                                            expected_tasks[i].name));
         json_object_set_new(lengths, expected_tasks[i].name, json_integer(20 + i));
     }
     char *prompt_text = json_dumps(prompts, 0), *length_text = json_dumps(lengths, 0);
@@ -345,7 +346,8 @@ static void test_official_files(void **state)
     snprintf(dir, sizeof dir, "%s", shared_data_folder("longbench"));
     settings.longbench_dir = dir;
     snprintf(path, sizeof path, "%s/dataset2prompt.json", dir);
-    json_t *prompts = json_load_file(path, 0, NULL), *made_up = json_pack("{s:s, s:s}", "context", "CONTEXT", "input", "INPUT");
+    json_t *prompts = json_load_file(path, 0, NULL);
+    json_t *made_up = json_pack("{s:s, s:s}", "context", "CONTEXT", "input", "INPUT");
     assert_non_null(prompts);
     for (int i = 0; i < N_TASKS; i++) {
         struct kvl_text text = {0};

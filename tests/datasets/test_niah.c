@@ -8,7 +8,7 @@
 #include "datasets/niah/niah.h"
 #include "datasets/prompt.h"
 #include "tests/support/data_folder.h"
-#include "tests/support/golden.h"
+#include "tests/support/task_kit.h"
 
 #define FACT "eat a sandwich and sit in Dolores Park on a sunny day"
 #define SENTENCE "The best thing to do in San Francisco is " FACT "."
@@ -51,7 +51,8 @@ static int64_t count_tokens(const struct kvl_tokenizer *tokenizer, const char *t
 /* The needle once, on lines of its own, behind a full stop; at most one sentence (`slack` tokens) before the depth's token. */
 static void check_content(const struct kvl_tokenizer *tokenizer, const struct kvl_sample *sample, int percent, int64_t slack)
 {
-    const char *user = sample->user, *at = strstr(user, "\n" SENTENCE "\n"), *begin = strstr(user, "<book> "), *end = strstr(user, " </book>");
+    const char *user = sample->user, *at = strstr(user, "\n" SENTENCE "\n");
+    const char *begin = strstr(user, "<book> "), *end = strstr(user, " </book>");
     assert_true(at != NULL && begin != NULL && end != NULL && strstr(at + 2, SENTENCE) == NULL);
     begin += strlen("<book> ");
     int64_t n_before = count_tokens(tokenizer, begin, at - begin);
@@ -85,7 +86,8 @@ static void check(const struct kvl_task_request *request, int percent, int64_t s
 
 static const int fastkv_depths[] = {0, 11, 22, 33, 44, 56, 67, 78, 89, 100};
 
-static void check_grid(const struct kvl_tokenizer *tokenizer, const char *chat, const int64_t *contexts, int n_contexts, int64_t slack)
+static void check_grid(const struct kvl_tokenizer *tokenizer, const char *chat, const int64_t *contexts, int n_contexts,
+                       int64_t slack)
 {
     for (int c = 0; c < n_contexts; c++)
         for (int index = 0; index < 13; index++) {
@@ -159,7 +161,8 @@ static void test_folder(void **state)
     struct kvl_tokenizer *tokenizer = tiny_tokenizer();
     struct data_folder folder;
     data_folder_init(&folder);
-    data_folder_write_text(&folder, "b.txt", "The barge went down the river. Nobody waved. It was late, and 木 was wet.\n\nThe tide turned.\n");
+    data_folder_write_text(&folder, "b.txt", "The barge went down the river. Nobody waved. It was late, and 木 was wet.\n\n"
+                                             "The tide turned.\n");
     data_folder_write_text(&folder, "a.txt", "Æsc walked home. The käse was eaten… by mice. All of it.\n");
     settings.haystack_dir = folder.path;
     for (int64_t n_context = 1000; n_context < 1012; n_context++)
@@ -199,7 +202,8 @@ static void test_protocol(void **state)
             settings.protocol = fastkv ? KVL_PROTOCOL_FASTKV : KVL_PROTOCOL_PLAIN;
             assert_ok(kvl_prompt_make(&prompt, niah(), &request, true));
             assert_true(prompt.has_template == (fastkv ? cases[i].fastkv : cases[i].plain));
-            const char *begin = fastkv ? "<|im_start|> This is a very long story book: <book> " : "This is a very long story book: <book> ";
+            const char *begin = fastkv ? "<|im_start|> This is a very long story book: <book> "
+                                       : "This is a very long story book: <book> ";
             assert_memory_equal(prompt.sample.user, begin, strlen(begin));
             assert_string_equal(kvl_prompt_stop(niah(), &request, &prompt.sample), "\n");
             assert_int_equal(kvl_prompt_max_new_tokens(niah(), &request, &prompt.sample), 30);
@@ -237,6 +241,13 @@ static void test_scores(void **state)
     assert_true(score_of(task->score, SENTENCE, 0) == 0 && score_of(task->second_score, SENTENCE, 0) == 0);
 }
 
+/* A prompt that changes needs a new version of the task. */
+static void test_prompt_stays_as_it_is(void **state)
+{
+    (void)state;
+    assert_true(kit_is_golden("niah", 1, 2000, UINT64_C(0)));
+}
+
 static void test_bad_requests(void **state)
 {
     (void)state;
@@ -269,7 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grid),   cmocka_unit_test(test_small_model_grid), cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_folder), cmocka_unit_test(test_protocol),         cmocka_unit_test(test_scores),
-        cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_prompt_stays_as_it_is), cmocka_unit_test(test_bad_requests),
     };
     return test_result(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -40,13 +40,14 @@ static const struct made_up {
      "\nWhat are all the special magic numbers for calm-river, and old-barn mentioned in the provided text?",
      " The special magic numbers for calm-river, and old-barn mentioned in the provided text are", {"71", "93"}},
     {"ruler/vt",
-     "Memorize and track the chain(s) of variable assignment below.\n\nVAR A = 9\nQuestion: Find all variables that hold 9. Answer: "
-     "According to the chain(s) above, they are: A\nMemorize and track the chain(s) of variable assignment below.\n\nVAR B = 7\nVAR C = B",
+     "Memorize and track the chain(s) of variable assignment below.\n\nVAR A = 9\nQuestion: Find all variables that hold 9. "
+     "Answer: According to the chain(s) above, they are: A\nMemorize and track the chain(s) of variable assignment below.\n\n"
+     "VAR B = 7\nVAR C = B",
      "\nQuestion: Find all variables that are assigned the value 7 in the text above.",
      " Answer: According to the chain(s) of variable assignment in the text above, 2 variables have it, they are: ", {"B", "C"}},
     {"ruler/cwe",
-     "Below is a numbered list of words. 1. oak 2. elm\nQuestion: What are the 10 most common words in it? Answer: The top 10 words that "
-     "are in the list are: oak\nBelow is a numbered list of words. 1. fir 2. ash 3. fir",
+     "Below is a numbered list of words. 1. oak 2. elm\nQuestion: What are the 10 most common words in it? Answer: The top 10 "
+     "words that are in the list are: oak\nBelow is a numbered list of words. 1. fir 2. ash 3. fir",
      "\nQuestion: What are the 10 most common words in the above list?",
      " Answer: The top 10 words that appear most often in the list are:", {"fir", "ash"}},
     {"ruler/fwe", "Read the following coded text and count. ... abc ... abc ... xyz",
@@ -258,7 +259,8 @@ static void test_prompts(void **state)
 static void test_broken(void **state)
 {
     (void)state;
-#define GOOD "{\"input\": \"A special magic number. One is 71.\\nWhat is the special magic number for x mentioned in the provided text?\", "
+#define GOOD                                                                                                               \
+    "{\"input\": \"A special magic number. One is 71.\\nWhat is the special magic number for x mentioned in the provided text?\", "
 #define PREFIX "\"answer_prefix\": \" The special magic number for x mentioned in the provided text is\""
     static const struct {
         const char *line, *sentence;
@@ -274,8 +276,8 @@ static void test_broken(void **state)
         {GOOD "\"answer_prefix\": \"\", \"outputs\": [\"71\"]}", "has no answer_prefix"},
         {GOOD "\"answer_prefix\": 1, \"outputs\": [\"71\"]}", "answer_prefix is 1; a string is needed"},
         {GOOD "\"answer_prefix\": \" It is\", \"outputs\": [\"71\"]}", "its answer prefix \" It is\" is not RULER's"},
-        {"{\"input\": \"[INST] A special magic number. 71\\nWhat is the special magic number for x? [/INST] The special magic number for x "
-         "mentioned in the provided text is\", \"outputs\": [\"71\"]}",
+        {"{\"input\": \"[INST] A special magic number. 71\\nWhat is the special magic number for x? [/INST] The special magic "
+         "number for x mentioned in the provided text is\", \"outputs\": [\"71\"]}",
          "input does not begin with \"A special magic \": is it of this task, and made with RULER's model template `base`?"},
         {"{\"input\": \"A special magic number is 71.\", \"outputs\": [\"71\"], " PREFIX "}", "input has no question"},
         {GOOD PREFIX ", \"outputs\": [\"71\"]", "malformed JSON at column"},
@@ -292,7 +294,8 @@ static void test_broken(void **state)
         snprintf(text, sizeof text, "%s\n%s\n%s\n", good, good, cases[i].line);
         write_file("64/%s.jsonl", task->name, text);
         assert_int_equal(task->count(task, &request, &n), KVL_E_FORMAT);
-        if (strstr(kvl_last_error(), "/64/niah_single_1.jsonl, line 3: ") == NULL || strstr(kvl_last_error(), cases[i].sentence) == NULL)
+        if (strstr(kvl_last_error(), "/64/niah_single_1.jsonl, line 3: ") == NULL
+            || strstr(kvl_last_error(), cases[i].sentence) == NULL)
             fail_msg("'%s' and not line 3: '%s'", kvl_last_error(), cases[i].sentence);
         assert_int_equal(task->make(task, &request, &sample), KVL_E_FORMAT);
         assert_null(sample.user);
