@@ -59,6 +59,13 @@ int64_t kvl_random_below(struct kvl_random *random, int64_t n)
     return (int64_t)(x % bound);
 }
 
+int64_t kvl_random_scale(uint64_t x, int64_t n)
+{
+    assert(n >= 0 && n < INT64_C(1) << 32);
+    uint64_t low = (x & 0xffffffffu) * (uint64_t)n, high = (x >> 32) * (uint64_t)n;
+    return (int64_t)((high + (low >> 32)) >> 32);
+}
+
 /* Fisher-Yates, from the end. */
 void kvl_random_shuffle(struct kvl_random *random, int64_t *items, int64_t n)
 {
@@ -81,4 +88,32 @@ void kvl_random_sample(struct kvl_random *random, int64_t n, int64_t k, int64_t 
         out[i] = taken ? last : x;
     }
     kvl_random_shuffle(random, out, k);
+}
+
+void kvl_random_order_init(struct kvl_random_order *order, struct kvl_random *random, int64_t n)
+{
+    assert(n >= 1 && n <= INT64_C(1) << 62);
+    *order = (struct kvl_random_order){.n = n, .n_bits = 4}; /* halves of fewer bits do not mix well */
+    while (order->n_bits < 31 && INT64_C(1) << 2 * order->n_bits < n)
+        order->n_bits++;
+    for (int i = 0; i < 4; i++)
+        order->keys[i] = kvl_random_next(random);
+}
+
+/* A Feistel network of four rounds permutes the next power of four; indices from n on are walked through until one below n
+ * comes, which keeps it a permutation and takes four steps or fewer on average where n > 64. */
+int64_t kvl_random_order_at(const struct kvl_random_order *order, int64_t i)
+{
+    assert(i >= 0 && i < order->n);
+    uint64_t mask = (UINT64_C(1) << order->n_bits) - 1, x = (uint64_t)i;
+    do {
+        uint64_t high = x >> order->n_bits, low = x & mask;
+        for (int round = 0; round < 4; round++) {
+            uint64_t next = high ^ (mix(low ^ order->keys[round]) & mask);
+            high = low;
+            low = next;
+        }
+        x = high << order->n_bits | low;
+    } while (x >= (uint64_t)order->n);
+    return (int64_t)x;
 }

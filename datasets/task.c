@@ -4,11 +4,23 @@
 #include <string.h>
 
 #include "core/nearest.h"
+#include "datasets/fidelity/fidelity.h"
+#include "datasets/longbench/longbench.h"
 #include "datasets/needle/needle.h"
+#include "datasets/niah/niah.h"
+#include "datasets/ruler/ruler.h"
+#include "datasets/trace/trace.h"
+#include "datasets/words/words.h"
 
 /* One row per family: its table of tasks, walked like this one. */
 static const struct kvl_task *(*const families[])(int i) = {
     kvl_needle_task_at,
+    kvl_trace_task_at,
+    kvl_words_task_at,
+    kvl_ruler_task_at,
+    kvl_longbench_task_at,
+    kvl_niah_task_at,
+    kvl_fidelity_task_at,
 };
 
 const struct kvl_task *kvl_task_at(int i)

@@ -50,6 +50,13 @@ enum kvl_status kvl_text_format(struct kvl_text *text, const char *format, ...)
     return status;
 }
 
+char *kvl_text_take(struct kvl_text *text)
+{
+    char *data = text->data;
+    *text = (struct kvl_text){0};
+    return data;
+}
+
 void kvl_text_free(struct kvl_text *text)
 {
     free(text->data);

@@ -24,6 +24,9 @@ enum kvl_status kvl_text_add(struct kvl_text *text, const char *string);
 /* Appends as printf writes. */
 enum kvl_status kvl_text_format(struct kvl_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The text's bytes, which are the caller's to free() from now on; the text is {0} then. */
+char *kvl_text_take(struct kvl_text *text);
+
 void kvl_text_free(struct kvl_text *text); /* leaves {0} */
 
 #ifdef __cplusplus

@@ -306,6 +306,8 @@ static enum kvl_status check_config(const struct kvl_eval_group *group, const st
 
 enum kvl_status kvl_eval_group_check(struct kvl_eval_group *group)
 {
+    if (group->task->score == NULL)
+        return kvl_fail(KVL_E_UNSUPPORTED, "%s has no answers to score, and this eval knows nothing else", group->task->name);
     struct kvl_prompt prompt = {0};
     KVL_TRY(kvl_eval_group_count(group));
     enum kvl_status status = make_prompt(group, 0, &prompt);

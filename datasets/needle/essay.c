@@ -98,10 +98,11 @@ static void open_paragraph(struct essay *essay)
     essay->n_sentences = BODY_MIN + (int)kvl_random_below(&essay->random, BODY_MAX - BODY_MIN + 1);
 }
 
-static void essay_begin(void *state, struct kvl_random random)
+static enum kvl_status essay_begin(void *state, const struct kvl_haystack_source *source)
 {
     assert(kvl_essay_n_slots <= MAX_SLOTS);
-    *(struct essay *)state = (struct essay){.random = random, .closed = true};
+    *(struct essay *)state = (struct essay){.random = source->random, .closed = true};
+    return KVL_OK;
 }
 
 static enum kvl_status essay_next(void *state, struct kvl_text *text, bool *opens)

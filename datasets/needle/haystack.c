@@ -3,18 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_LEFT_OUT = 1000 };
+
 enum kvl_status kvl_haystack_init(struct kvl_haystack *haystack, const struct kvl_haystack_kind *kind,
-                                  const struct kvl_tokenizer *tokenizer, struct kvl_random random)
+                                  const struct kvl_tokenizer *tokenizer, const struct kvl_haystack_source *source)
 {
-    *haystack = (struct kvl_haystack){.kind = kind, .tokenizer = tokenizer, .state = calloc(1, kind->state_size)};
+    *haystack = (struct kvl_haystack){.kind = kind, .tokenizer = tokenizer, .reserved = source->reserved,
+                                      .n_reserved = source->n_reserved, .state = calloc(1, kind->state_size)};
     if (!haystack->state)
         return kvl_fail(KVL_E_OOM, "no memory for the state of a haystack, %zu bytes", kind->state_size);
-    kind->begin(haystack->state, random);
-    return KVL_OK;
+    return kind->begin(haystack->state, source);
 }
 
 void kvl_haystack_free(struct kvl_haystack *haystack)
 {
+    if (haystack->state && haystack->kind->end)
+        haystack->kind->end(haystack->state);
     free(haystack->state);
     free(haystack->sentences);
     kvl_text_free(&haystack->text);
@@ -54,6 +58,31 @@ static enum kvl_status count(struct kvl_haystack *haystack, int64_t i, int64_t n
     return KVL_OK;
 }
 
+static bool holds_reserved(const struct kvl_haystack *haystack, int64_t at)
+{
+    for (int i = 0; i < haystack->n_reserved; i++)
+        if (strstr(haystack->text.data + at, haystack->reserved[i]))
+            return true;
+    return false;
+}
+
+/* The next sentence without a reserved text. A paragraph whose opening is left out is opened by the sentence after it. */
+static enum kvl_status next_sentence(struct kvl_haystack *haystack, struct kvl_haystack_sentence *sentence)
+{
+    bool opens;
+    *sentence = (struct kvl_haystack_sentence){.at = haystack->text.n};
+    for (int i = 0; i < MAX_LEFT_OUT; i++) {
+        KVL_TRY(haystack->kind->next(haystack->state, &haystack->text, &opens));
+        sentence->opens = sentence->opens || opens;
+        sentence->n = haystack->text.n - sentence->at;
+        if (!holds_reserved(haystack, sentence->at))
+            return KVL_OK;
+        haystack->text.n = sentence->at;
+    }
+    return kvl_fail(KVL_E_FORMAT, "a text for needles holds the needle's own words in %d sentences in a row: give another one",
+                    MAX_LEFT_OUT);
+}
+
 static enum kvl_status grow(struct kvl_haystack *haystack)
 {
     if (haystack->n_sentences == haystack->n_allocated) {
@@ -65,9 +94,7 @@ static enum kvl_status grow(struct kvl_haystack *haystack)
         haystack->n_allocated = n;
     }
     struct kvl_haystack_sentence *sentence = &haystack->sentences[haystack->n_sentences];
-    sentence->at = haystack->text.n;
-    KVL_TRY(haystack->kind->next(haystack->state, &haystack->text, &sentence->opens));
-    sentence->n = haystack->text.n - sentence->at;
+    KVL_TRY(next_sentence(haystack, sentence));
     KVL_TRY(count(haystack, haystack->n_sentences, 0, &sentence->n_tokens));
     haystack->n_sentences++;
     return KVL_OK;
@@ -91,7 +118,7 @@ enum kvl_status kvl_haystack_find_cut(struct kvl_haystack *haystack, int64_t n_t
     int64_t n_whole = cut->n_tokens, n_broken;
     const char *data = haystack->text.data + next->at;
     for (int64_t i = 1; i < next->n; i++) {
-        if (data[i] != ' ')
+        if (data[i] != ' ' && !haystack->kind->break_anywhere)
             continue;
         KVL_TRY(count(haystack, cut->n_sentences, i, &n_broken));
         if (n_whole + n_broken > n_tokens)
@@ -121,13 +148,6 @@ int64_t kvl_haystack_n_gaps(const struct kvl_haystack *haystack, const struct kv
     return n;
 }
 
-/* floor(depth / 2^64 * n) for n < 2^32, in integers, so that every machine agrees. */
-static int64_t scale(uint64_t depth, int64_t n)
-{
-    uint64_t low = (depth & 0xffffffffu) * (uint64_t)n, high = (depth >> 32) * (uint64_t)n;
-    return (int64_t)((high + (low >> 32)) >> 32);
-}
-
 static int needle_in(const int64_t *gaps, int n_needles, int64_t gap)
 {
     for (int i = 0; i < n_needles; i++)
@@ -136,17 +156,25 @@ static int needle_in(const int64_t *gaps, int n_needles, int64_t gap)
     return -1;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
 enum kvl_status kvl_haystack_write(const struct kvl_haystack *haystack, const struct kvl_haystack_cut *cut,
-                                   const struct kvl_haystack_needle *needles, int n_needles, int64_t *gaps,
+                                   const struct kvl_haystack_needle *needles, int n_needles, bool in_order, int64_t *gaps,
                                    struct kvl_text *text)
 {
     int64_t n_gaps = kvl_haystack_n_gaps(haystack, cut), gap = 0;
-    KVL_REQUIRE(n_needles <= n_gaps, "a haystack with %lld places cannot hold %d needles", (long long)n_gaps, n_needles);
+    KVL_REQUIRE(n_needles <= n_gaps, "too short: %lld places for %d needles", (long long)n_gaps, n_needles);
     for (int i = 0; i < n_needles; i++) {
-        gaps[i] = scale(needles[i].depth, n_gaps);
+        gaps[i] = kvl_random_scale(needles[i].depth, n_gaps);
         while (needle_in(gaps, i, gaps[i]) >= 0)
             gaps[i] = (gaps[i] + 1) % n_gaps;
     }
+    if (in_order)
+        qsort(gaps, (size_t)n_needles, sizeof *gaps, by_value);
     /* A needle belongs to the paragraph before it, except at the very beginning. */
     const char *before_needle = haystack->kind->needle_alone ? haystack->kind->paragraph_break : " ";
     const char *between = "";

@@ -6,10 +6,11 @@ static const char *const line[] = {
 };
 enum { N_LINE = sizeof line / sizeof *line };
 
-static void noise_begin(void *state, struct kvl_random random)
+static enum kvl_status noise_begin(void *state, const struct kvl_haystack_source *source)
 {
-    (void)random;
+    (void)source;
     *(int *)state = 0;
+    return KVL_OK;
 }
 
 static enum kvl_status noise_next(void *state, struct kvl_text *text, bool *opens)

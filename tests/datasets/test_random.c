@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <string.h>
 
 #include "datasets/random.h"
 
@@ -126,6 +127,43 @@ static void test_sample_is_distinct_and_uniform(void **state)
     kvl_random_sample(&random, N, 0, NULL);
 }
 
+/* Every item once, whatever n; and over many orders, each item at each place equally often. */
+static void test_order_is_a_permutation(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 1000, 16512};
+    struct kvl_random random;
+    kvl_random_init(&random, 7, "order", 0);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        static bool seen[16512];
+        struct kvl_random_order order;
+        kvl_random_order_init(&order, &random, sizes[s]);
+        memset(seen, 0, sizeof seen);
+        int64_t n_in_place = 0;
+        for (int64_t i = 0; i < sizes[s]; i++) {
+            int64_t x = kvl_random_order_at(&order, i);
+            assert_true(x >= 0 && x < sizes[s] && !seen[x]);
+            seen[x] = true;
+            n_in_place += x == i;
+        }
+        assert_true(sizes[s] < 63 || n_in_place < 10);
+    }
+    enum { N = 7, N_ORDERS = 70000 };
+    static int n[N][N];
+    for (int o = 0; o < N_ORDERS; o++) {
+        struct kvl_random_order order;
+        kvl_random_order_init(&order, &random, N);
+        for (int i = 0; i < N; i++)
+            n[i][kvl_random_order_at(&order, i)]++;
+    }
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++)
+            assert_true(n[i][j] > N_ORDERS / N - 420 && n[i][j] < N_ORDERS / N + 420); /* 4.5 standard deviations */
+    struct kvl_random_order huge;
+    kvl_random_order_init(&huge, &random, INT64_C(1) << 62);
+    assert_true(kvl_random_order_at(&huge, 0) != kvl_random_order_at(&huge, (INT64_C(1) << 62) - 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_below_is_uniform),
         cmocka_unit_test(test_shuffle_gives_every_order),
         cmocka_unit_test(test_sample_is_distinct_and_uniform),
+        cmocka_unit_test(test_order_is_a_permutation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
