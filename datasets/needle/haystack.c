@@ -129,6 +129,21 @@ enum kvl_status kvl_haystack_find_cut(struct kvl_haystack *haystack, int64_t n_t
     return KVL_OK;
 }
 
+enum kvl_status kvl_haystack_first_paragraphs(struct kvl_haystack *haystack, int64_t n_paragraphs, struct kvl_haystack_cut *cut)
+{
+    *cut = (struct kvl_haystack_cut){0};
+    for (;; cut->n_sentences++) {
+        if (cut->n_sentences == haystack->n_sentences)
+            KVL_TRY(grow(haystack));
+        const struct kvl_haystack_sentence *next = &haystack->sentences[cut->n_sentences];
+        if (cut->n_sentences > 0 && next->opens)
+            n_paragraphs--;
+        if (n_paragraphs <= 0)
+            return KVL_OK;
+        cut->n_tokens += next->n_tokens;
+    }
+}
+
 /* Sentences, the broken one included. */
 static int64_t n_items(const struct kvl_haystack_cut *cut)
 {

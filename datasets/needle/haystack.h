@@ -82,6 +82,9 @@ void kvl_haystack_free(struct kvl_haystack *haystack); /* leaves {0} */
 enum kvl_status kvl_haystack_find_cut(struct kvl_haystack *haystack, int64_t n_tokens_min, int64_t n_tokens,
                                       struct kvl_haystack_cut *cut);
 
+/* The cut of the first n_paragraphs whole ones. */
+enum kvl_status kvl_haystack_first_paragraphs(struct kvl_haystack *haystack, int64_t n_paragraphs, struct kvl_haystack_cut *cut);
+
 /* Places for a needle in the cut: before the first sentence (or paragraph, where needles stand alone), between, at the end. */
 int64_t kvl_haystack_n_gaps(const struct kvl_haystack *haystack, const struct kvl_haystack_cut *cut);
 

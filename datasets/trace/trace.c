@@ -80,11 +80,18 @@ static enum kvl_status add_lines(struct kvl_text *text, const struct chain *chai
     return KVL_OK;
 }
 
-/* The task once, solved and without a haystack. */
-static enum kvl_status add_example(struct kvl_text *text, const struct chain *chain)
+/* The task once, solved, with one paragraph of the haystack between two assignments. */
+static enum kvl_status add_example(struct draft *draft, struct kvl_text *text)
 {
+    const struct chain *chain = &draft->example;
+    struct kvl_haystack_needle needles[MAX_VARIABLES];
+    struct kvl_haystack_cut cut;
+    int64_t gaps[MAX_VARIABLES];
+    for (int i = 0; i < chain->n_variables; i++)
+        needles[i] = (struct kvl_haystack_needle){chain->lines[i].data, 0};
     KVL_TRY(kvl_text_add(text, introduction));
-    KVL_TRY(add_lines(text, chain));
+    KVL_TRY(kvl_haystack_first_paragraphs(&draft->haystack, chain->n_variables - 1, &cut));
+    KVL_TRY(kvl_haystack_write(&draft->haystack, &cut, needles, chain->n_variables, true, gaps, text));
     KVL_TRY(kvl_text_format(text, question_format, chain->value));
     KVL_TRY(kvl_text_format(text, answer_prefix_format, chain->n_variables, chain->value));
     for (int i = 0; i < chain->n_variables; i++)
@@ -105,7 +112,7 @@ static enum kvl_status add_haystack(struct draft *draft, const struct kvl_filler
 static enum kvl_status write_user(void *context, const struct kvl_filler_room *room, struct kvl_text *user, int64_t *n_filler)
 {
     struct draft *draft = context;
-    KVL_TRY(add_example(user, &draft->example));
+    KVL_TRY(add_example(draft, user));
     KVL_TRY(kvl_text_add(user, introduction));
     KVL_TRY(room != NULL ? add_haystack(draft, room, user, n_filler) : add_lines(user, &draft->chain));
     draft->n_before_question = user->n;

@@ -59,6 +59,9 @@ static void check_chain(const struct kvl_task *task, const struct kvl_task_reque
         for (int i = 1; i < N_VARIABLES; i++)
             assert_true(values[chain][i] == values[chain][0]);
     assert_true(values[0][0] != values[1][0]);
+    char *noise = strndup(sample->user, (size_t)(first - sample->user));
+    assert_int_equal(kit_count_of(noise, "\nThe grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\nlet "), 4);
+    free(noise);
     snprintf(text, sizeof text, "%s%lld after all assignments of the text above? Answer: After all assignments, 5 variables have "
              "the value %lld: %s, %s, %s, %s, %s\n\n", question, values[0][0], values[0][0], names[0][0], names[0][1], names[0][2],
              names[0][3], names[0][4]);
@@ -103,7 +106,7 @@ static void test_determinism(void **state)
 static void test_prompts_stay_as_they_are(void **state)
 {
     (void)state;
-    assert_true(kit_is_golden("trace/variables", 1, 3000, 0));
+    assert_true(kit_is_golden("trace/variables", 1, 3000, UINT64_C(0xa0643ca78dafe311)));
 }
 
 static void test_refusals(void **state)

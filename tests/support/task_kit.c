@@ -8,6 +8,7 @@
 
 #include "core/model.h"
 #include "core/pretokenizer.h"
+#include "datasets/prompt.h"
 
 struct kvl_tokenizer *kit_byte_tokenizer(bool add_bos)
 {
@@ -138,6 +139,25 @@ static void check_made(const struct kvl_task *task, const struct kvl_task_reques
     free(prompt);
 }
 
+/* The prompt by both protocols, with and without the question known: it is as long as it may be, and parts at the question. A
+ * question that is tokenized apart may take a token or two more. */
+static void check_protocols(const struct kvl_task *task, const struct kvl_task_request *request)
+{
+    for (int p = 0; kvl_protocol_name(p) != NULL; p++)
+        for (int aware = 0; aware < 2; aware++) {
+            struct kvl_task_settings settings = request->settings != NULL ? *request->settings : (struct kvl_task_settings){0};
+            struct kvl_task_request by_protocol = *request;
+            struct kvl_prompt prompt;
+            settings.protocol = (enum kvl_protocol)p;
+            by_protocol.settings = &settings;
+            assert_ok(kvl_prompt_make(&prompt, task, &by_protocol, aware != 0));
+            assert_true(prompt.ids.n <= request->n_context + (aware ? 0 : 2) && 100 * prompt.ids.n >= 98 * request->n_context);
+            assert_true(aware ? prompt.n_before_question == 0
+                              : prompt.n_before_question > 0 && prompt.n_before_question < prompt.ids.n);
+            kvl_prompt_free(&prompt);
+        }
+}
+
 void kit_check_sample(const struct kvl_task *task, const struct kvl_task_request *request, kit_check check)
 {
     struct kvl_sample sample;
@@ -147,6 +167,8 @@ void kit_check_sample(const struct kvl_task *task, const struct kvl_task_request
     check_made(task, request, &sample, check);
     kvl_sample_free(&sample);
     assert_null(sample.user);
+    if (request->index == 1)
+        check_protocols(task, request);
 }
 
 static void sweep_small(const struct kvl_task *task, const struct kvl_tokenizer *tokenizer, int64_t n_always, kit_check check)
