@@ -189,7 +189,8 @@ static void check_fidelity(const char *name, const struct kvl_task_request *requ
     assert_int_equal(prompt.sample.n_answers, 0);
     assert_int_equal(prompt.sample.n_before_question, 0);
     assert_string_equal(prompt.sample.answer_prefix, "");
-    assert_true(isnan(prompt.sample.depth) && !prompt.has_template);
+    assert_true(isnan(prompt.sample.depth));
+    assert_null(kvl_prompt_template(task, request));
     /* Enough, and not much more than enough. */
     int64_t n = count(request->tokenizer, prompt.sample.user) + kvl_tokenizer_add_bos(request->tokenizer);
     assert_true(n >= request->n_context + 128 && n <= request->n_context + 128 + 700);

@@ -192,7 +192,7 @@ static void test_prompts(void **state)
             write_records(expected_tasks[i].name, "", GOOD);
             assert_ok(kvl_prompt_make(&prompt, task, &request, true));
             bool bare = protocol == 1 && expected_tasks[i].no_template;
-            assert_true(prompt.has_template == !bare);
+            assert_true((kvl_prompt_template(task, &request) != NULL) == !bare);
             assert_true((strcmp(prompt.text, prompt.sample.user) == 0) == bare);
             assert_int_equal(kvl_prompt_max_new_tokens(task, &request, &prompt.sample), 20 + i);
             kvl_prompt_free(&prompt);

@@ -201,7 +201,7 @@ static void test_protocol(void **state)
             struct kvl_prompt prompt;
             settings.protocol = fastkv ? KVL_PROTOCOL_FASTKV : KVL_PROTOCOL_PLAIN;
             assert_ok(kvl_prompt_make(&prompt, niah(), &request, true));
-            assert_true(prompt.has_template == (fastkv ? cases[i].fastkv : cases[i].plain));
+            assert_true((kvl_prompt_template(niah(), &request) != NULL) == (fastkv ? cases[i].fastkv : cases[i].plain));
             const char *begin = fastkv ? "<|im_start|> This is a very long story book: <book> "
                                        : "This is a very long story book: <book> ";
             assert_memory_equal(prompt.sample.user, begin, strlen(begin));
