@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/build_type.h"
+#include "harness/machine_state.h"
 #include "harness/record.h"
 #include "harness/workbench.h"
 #include "revision.h"
@@ -38,21 +40,15 @@ static void describe_run(json_t *record, const struct kvl_workbench *bench, cons
     json_object_set_new(record, "kvlab_version", json_string(KVL_VERSION));
     json_object_set_new(record, "kvlab_commit", json_string(KVL_COMMIT));
     json_object_set_new(record, "kvlab_dirty", json_boolean(KVL_DIRTY));
+    json_object_set_new(record, "build_type", json_string(kvl_build_type()));
     json_object_set_new(record, "argv", command_line(bench->options));
 }
 
-/* Clock of the first core in MHz, null where the kernel does not say. */
 static json_t *clock_mhz(void)
 {
-    double mhz = 0.0;
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    char line[256];
-    while (file != NULL && mhz == 0.0 && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "cpu MHz", 7) == 0 && strchr(line, ':') != NULL)
-            mhz = strtod(strchr(line, ':') + 1, NULL);
-    if (file != NULL)
-        fclose(file);
-    return mhz > 0.0 ? json_real(mhz) : json_null();
+    struct kvl_machine_state state;
+    kvl_machine_state_read(&state);
+    return state.clock_mhz > 0.0 ? json_real(state.clock_mhz) : json_null();
 }
 
 static void describe_machine(json_t *record, const struct kvl_workbench *bench)
@@ -120,7 +116,8 @@ static const char *const later_keys[] = {
     "task", "task_version", "metric", "protocol", "query_aware", "template", "seed", "context", "n_samples", "tokens_in_mean",
     "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score", "score_stderr", "n_scored", "scores",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
-    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "prefill_median_ns",
+    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "clock_end_mhz",
+    "other_load_cpus", "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns", "prefill_median_ns",
     "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "selection_p05_ns", "selection_p95_ns",
     "selection_samples_ns", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns", "decode_token_samples_ns",
     "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", "e2e_samples_ns", "prefill_flops", "decode_token_bytes", "peak_flops_per_s",
