@@ -13,7 +13,7 @@ extern "C" {
 
 enum kvl_doubt {
     KVL_DOUBT_WIDE,     /* the 95 % interval of a median reaches further than 5 % to either side */
-    KVL_DOUBT_OUTLIERS, /* at least two samples and a tenth of them (kvl_count_outliers), p05 to p95 more than 5 % of the median */
+    KVL_DOUBT_OUTLIERS, /* two samples and a tenth of them or more (kvl_count_outliers), p05 to p95 above 5 % of the median */
     KVL_DOUBT_SLOWER,   /* samples rise with time (kvl_trend_p < 0.01), by more than 5 % from the first half to the second */
     KVL_DOUBT_FASTER,   /* they fall by as much */
     KVL_DOUBT_CLOCK,    /* the clock at the end is more than 5 % below that at the start */

@@ -59,7 +59,8 @@ static enum kvl_status check(const struct kvl_options *options)
     KVL_REQUIRE(options->contexts.n > 0, "bench needs --context: the prompt's tokens, such as 1k,2k");
     KVL_REQUIRE(!options->resume || options->output != NULL, "--resume needs -o FILE: the file to go on with");
     KVL_REQUIRE(options->force || kvl_build_is_timed(),
-                "this is a debug build (%s): its times mean nothing; build the release preset, or give --force", kvl_build_type());
+                "this is a debug build (%s): its times mean nothing; build the release preset, or give --force",
+                kvl_build_type());
     return KVL_OK;
 }
 

@@ -117,7 +117,8 @@ static const char *const later_keys[] = {
     "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score", "score_stderr", "n_scored", "scores",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
     "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "clock_end_mhz",
-    "other_load_cpus", "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns", "prefill_median_ns",
+    "other_load_cpus", "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns",
+    "prefill_median_ns",
     "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "selection_p05_ns", "selection_p95_ns",
     "selection_samples_ns", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns", "decode_token_samples_ns",
     "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", "e2e_samples_ns", "prefill_flops", "decode_token_bytes", "peak_flops_per_s",
@@ -140,14 +141,21 @@ enum kvl_status kvl_workbench_record(const struct kvl_workbench *bench, const ch
 }
 
 /* What makes two records the same configuration: everything that was chosen, nothing that was measured. */
+static const char *const chosen_keys[] = {
+    "kind", "model_hash", "backend", "isa", "dtype", "threads", "method", "profile", "kv_rate", "kv_budget", "params", "task",
+    "task_version", "protocol", "query_aware", "template", "seed", "context", "n_samples", "new_tokens", "phases"};
+enum { N_CHOSEN_KEYS = sizeof chosen_keys / sizeof *chosen_keys };
+
+const char *kvl_record_key_field(int i)
+{
+    return i >= 0 && i < (int)N_CHOSEN_KEYS ? chosen_keys[i] : NULL;
+}
+
 enum kvl_status kvl_record_key(json_t *record)
 {
-    static const char *const keys[] = {"kind",     "model_hash", "backend", "isa",      "dtype",   "threads",  "method",
-                                       "profile",  "kv_rate",    "kv_budget", "params", "task",    "task_version", "protocol",
-                                       "query_aware", "template", "seed",   "context",  "n_samples", "new_tokens", "phases"};
     json_t *chosen = json_array();
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        json_array_append(chosen, json_object_get(record, keys[i]));
+    for (int i = 0; i < (int)N_CHOSEN_KEYS; i++)
+        json_array_append(chosen, json_object_get(record, chosen_keys[i]));
     char *text = json_dumps(chosen, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(chosen);
     if (text == NULL)

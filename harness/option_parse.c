@@ -141,6 +141,10 @@ static void set_defaults(struct kvl_options *options)
     options->dtype = KVL_BF16;
     options->n_samples = 10;
     options->n_warmups = 2;
+    options->threshold_score = 0.02;
+    options->threshold_latency = 0.05;
+    options->threshold_memory = 0.02;
+    options->alpha = 0.05;
 }
 
 enum kvl_status kvl_options_parse(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv)

@@ -51,6 +51,9 @@ struct kvl_options {
     bool raw, special_text, show_kept;
     const char *logits_file, *kept_file, *kept_end_file, *html_file;
 
+    double threshold_score, threshold_latency, threshold_memory, alpha;
+    bool allow_missing;
+
     const char *output;
     bool json, resume, force, help;
     const char *format, *title;

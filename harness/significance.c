@@ -34,7 +34,7 @@ static double beta_fraction(double x, double a, double b)
         double change = 1.0;
         for (int odd = 0; odd < 2; odd++) {
             double k = 2.0 * m + odd;
-            double factor = odd == 0 ? m * (b - m) * x / ((a + k - 1.0) * (a + k)) : -(a + m) * (a + b + m) * x / ((a + k - 1.0) * (a + k));
+            double factor = (odd == 0 ? m * (b - m) : -(a + m) * (a + b + m)) * x / ((a + k - 1.0) * (a + k));
             d = 1.0 + factor * d;
             c = 1.0 + factor / c;
             d = 1.0 / (fabs(d) < tiny ? tiny : d);

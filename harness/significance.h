@@ -17,14 +17,14 @@ struct kvl_estimate {
 };
 
 /* Mean of after[i] - before[i] over n pairs. The interval is Student's for paired samples (NaN for n < 2). p is that of the
- * sign-flip test (Fisher, The Design of Experiments, 1935, sec. 21): the share of all ways to swap the pairs that give a mean at
- * least as far from 0; exact for at most 20 pairs that differ, by its normal approximation beyond. Unlike Student's p it means
+ * sign-flip test (Fisher, The Design of Experiments, 1935, sec. 21): the share of all ways to swap the pairs that give a mean
+ * at least as far from 0; exact for at most 20 pairs that differ, by its normal approximation beyond. Unlike Student's p it means
  * something where all the differences are the same. NaN values are not allowed. */
 void kvl_paired_difference(const double *before, const double *after, int64_t n, double level, struct kvl_estimate *out);
 
-/* median(after) / median(before); the interval is kvl_bootstrap_median_ratio's. p is that of the rank-sum test of Wilcoxon (1945),
- * Mann and Whitney (1947), in which outliers count no more than others: exact without ties and up to 50 samples each, by the normal
- * approximation with corrections for ties and continuity otherwise. Values above 0. */
+/* median(after) / median(before); the interval is kvl_bootstrap_median_ratio's. p is that of the rank-sum test of Wilcoxon
+ * (1945), Mann and Whitney (1947), in which outliers count no more than others: exact without ties and up to 50 samples each,
+ * by the normal approximation with corrections for ties and continuity otherwise. Values above 0. */
 void kvl_median_ratio(const double *before, int64_t n_before, const double *after, int64_t n_after, double level, uint64_t seed,
                       struct kvl_estimate *out);
 
