@@ -55,17 +55,36 @@ static void look_at_series(struct kvl_bench_warnings *warnings, const double *ns
         note(warnings, change > 0.0 ? KVL_DOUBT_SLOWER : KVL_DOUBT_FASTER, fabs(change), what);
 }
 
-static void look_at_machine(struct kvl_bench_warnings *warnings, const json_t *record)
+/* How far the clock fell, as a share; and how many CPUs others kept busy, where that is more than a machine always does. 0: not. */
+static double clock_fall(const json_t *record)
 {
     double start = kvl_record_number(record, "clock_mhz"), end = kvl_record_number(record, "clock_end_mhz");
+    return end < (1.0 - bound) * start ? 1.0 - end / start : 0.0;
+}
+
+static double heavy_load(const json_t *record)
+{
     double load = kvl_record_number(record, "other_load_cpus"), n_cpus = kvl_record_number(record, "machine_cpus");
+    return load > idle_cpus + bound * n_cpus ? load : 0.0;
+}
+
+bool kvl_bench_is_disturbed(const json_t *record)
+{
+    return clock_fall(record) > 0.0 || heavy_load(record) > 0.0;
+}
+
+static void look_at_machine(struct kvl_bench_warnings *warnings, const json_t *record)
+{
     char what[160];
-    snprintf(what, sizeof what, "from %.0f to %.0f MHz", start, end);
-    if (end < (1.0 - bound) * start)
-        note(warnings, KVL_DOUBT_CLOCK, 1.0 - end / start, what);
-    snprintf(what, sizeof what, "%.1f of %g", load, n_cpus);
-    if (load > idle_cpus + bound * n_cpus)
-        note(warnings, KVL_DOUBT_LOAD, load, what);
+    if (clock_fall(record) > 0.0) {
+        snprintf(what, sizeof what, "from %.0f to %.0f MHz", kvl_record_number(record, "clock_mhz"),
+                 kvl_record_number(record, "clock_end_mhz"));
+        note(warnings, KVL_DOUBT_CLOCK, clock_fall(record), what);
+    }
+    if (heavy_load(record) > 0.0) {
+        snprintf(what, sizeof what, "%.1f of %g", heavy_load(record), kvl_record_number(record, "machine_cpus"));
+        note(warnings, KVL_DOUBT_LOAD, heavy_load(record), what);
+    }
 }
 
 enum kvl_status kvl_bench_warnings_add(struct kvl_bench_warnings *warnings, const json_t *record)

@@ -3,6 +3,7 @@
 #define KVL_BENCH_WARNINGS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "kernels/status.h"
@@ -33,6 +34,10 @@ struct kvl_bench_warnings {
 
 /* Looks at a bench record with status ok. */
 enum kvl_status kvl_bench_warnings_add(struct kvl_bench_warnings *warnings, const json_t *record);
+
+/* Whether a bench record's times were taken on a machine that had other work to do or lowered its clock (the last two doubts):
+ * then they say little about kvlab. False where the record does not say. */
+bool kvl_bench_is_disturbed(const json_t *record);
 
 /* A line for each doubt that there is. */
 void kvl_bench_warnings_print(const struct kvl_bench_warnings *warnings, FILE *stream);

@@ -30,6 +30,8 @@ static void print_notes(const struct kvl_comparison *comparison)
         {comparison->n_older, "rows are left out: newer ones of the same knobs are there"},
         {comparison->n_uneven, "scores have different numbers of samples in BASE and NEW: the common ones are compared"},
         {comparison->n_too_few, "rows have too few samples to tell any change from chance: give eval or bench more --samples"},
+        {comparison->limits.force ? 0 : comparison->n_disturbed,
+         "times were taken while the machine was busy or throttled, so that no change counts: measure again, or give --force"},
     };
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
         if (notes[i].n > 0)

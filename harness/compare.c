@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/bench_warnings.h"
 #include "harness/statistics.h"
 
 const char *kvl_outcome_name(enum kvl_outcome outcome)
@@ -37,12 +38,15 @@ static void measure_scores(struct kvl_compare_row *row, const double *base, cons
     row->too_few = n > 0 && n < 1000 && ldexp(1.0, (int)(1 - n)) > 1.0 - level;
 }
 
-static void measure_times(struct kvl_compare_row *row, const double *base, const double *next, double level)
+static void measure_times(struct kvl_compare_row *row, const double *base, const double *next, double tolerance,
+                          double level)
 {
     enum { SEED = 1 };
     row->base_value = kvl_quantile(base, row->n_base, 0.5);
     row->next_value = kvl_quantile(next, row->n_next, 0.5);
-    kvl_median_ratio(base, row->n_base, next, row->n_next, level, SEED, &row->change);
+    kvl_median_ratio(base, row->n_base, next, row->n_next, tolerance, level, SEED, &row->change);
+    row->disturbed = row->n_base > 0 && row->n_next > 0
+                     && (kvl_bench_is_disturbed(row->base) || kvl_bench_is_disturbed(row->next));
     row->too_few = row->n_base > 0 && row->n_next > 0 && row->change.p_least > 1.0 - level;
 }
 
@@ -55,8 +59,9 @@ static void measure_memory(struct kvl_compare_row *row)
 }
 
 /* Fills what a row's samples say. */
-static enum kvl_status measure(struct kvl_compare_row *row, double level)
+static enum kvl_status measure(struct kvl_compare_row *row, const struct kvl_compare_limits *limits)
 {
+    double level = 1.0 - limits->alpha;
     row->p_adjusted = NAN;
     if (row->measure->unit == KVL_MEASURE_MEMORY) {
         measure_memory(row);
@@ -68,7 +73,7 @@ static enum kvl_status measure(struct kvl_compare_row *row, double level)
     if (!failed && row->measure->unit == KVL_MEASURE_SCORE)
         measure_scores(row, base, next, level);
     else if (!failed)
-        measure_times(row, base, next, level);
+        measure_times(row, base, next, 0.5 * limits->latency, level);
     free(base);
     free(next);
     return failed ? kvl_fail(KVL_E_OOM, "no memory for the samples of a row") : KVL_OK;
@@ -103,12 +108,13 @@ static int direction(const struct kvl_compare_row *row, const struct kvl_compare
     return change > limit ? 1 : change * limit < 1.0 ? -1 : 0;
 }
 
-static bool is_sure(const struct kvl_compare_row *row, double alpha)
+static bool is_sure(const struct kvl_compare_row *row, const struct kvl_compare_limits *limits)
 {
     if (row->measure->unit == KVL_MEASURE_MEMORY)
         return true;
     double none = row->measure->unit == KVL_MEASURE_SCORE ? 0.0 : 1.0;
-    return row->p_adjusted <= alpha && (row->change.low > none || row->change.high < none);
+    return row->p_adjusted <= limits->alpha && (row->change.low > none || row->change.high < none)
+           && (!row->disturbed || limits->force);
 }
 
 static enum kvl_outcome judge(const struct kvl_compare_row *row, const struct kvl_compare_limits *limits)
@@ -122,9 +128,9 @@ static enum kvl_outcome judge(const struct kvl_compare_row *row, const struct kv
                : next_failed              ? KVL_OUTCOME_REGRESSION
                                           : KVL_OUTCOME_IMPROVEMENT;
     int worse = direction(row, limits);
-    if (worse == 0 || (worse < 0 && !is_sure(row, limits->alpha)))
+    if (worse == 0 || (worse < 0 && !is_sure(row, limits)))
         return KVL_OUTCOME_UNCHANGED;
-    return worse < 0 ? KVL_OUTCOME_IMPROVEMENT : is_sure(row, limits->alpha) ? KVL_OUTCOME_REGRESSION : KVL_OUTCOME_UNCLEAR;
+    return worse < 0 ? KVL_OUTCOME_IMPROVEMENT : is_sure(row, limits) ? KVL_OUTCOME_REGRESSION : KVL_OUTCOME_UNCLEAR;
 }
 
 static double median_time_ratio(const struct kvl_comparison *comparison)
@@ -146,6 +152,7 @@ static void count(struct kvl_comparison *comparison)
         row->outcome = judge(row, &comparison->limits);
         comparison->counts[row->outcome]++;
         comparison->n_too_few += row->too_few;
+        comparison->n_disturbed += row->disturbed;
         comparison->n_uneven += row->measure->unit == KVL_MEASURE_SCORE && row->n_base > 0 && row->n_next > 0
                                 && row->n_base != row->n_next;
     }
@@ -158,7 +165,7 @@ enum kvl_status kvl_compare(struct kvl_comparison *out, const struct kvl_record_
     *out = (struct kvl_comparison){.limits = *limits};
     enum kvl_status status = kvl_compare_join(out, base, next);
     for (int i = 0; i < out->n && status == KVL_OK; i++)
-        status = measure(&out->rows[i], 1.0 - limits->alpha);
+        status = measure(&out->rows[i], limits);
     if (status == KVL_OK)
         status = adjust(out);
     if (status == KVL_OK)

@@ -4,7 +4,8 @@
  * sides meet where all that was chosen is equal: the fields of config_key, less those that may differ between two runs of one
  * thing (number of samples, phases; of scores also backend, isa and threads).
  *   score    mean difference over the samples that both have, paired by index: kvl_paired_difference
- *   times    ratio of medians: kvl_median_ratio
+ *   times    ratio of medians: kvl_median_ratio. Equal runs differ by more than their samples scatter, for memory lies elsewhere and
+ *            clocks move; so half the threshold is taken as its tolerance, and times from a busy machine are not judged
  *   memory   ratio of peak bytes; measured without noise, so that the threshold alone decides
  * A change counts if it is beyond its threshold, its confidence interval excludes "no change", and its p-value, adjusted over
  * all tests of the comparison (kvl_adjust_p), is at most alpha. The adjustment leaves out tests that could not have come out
@@ -24,7 +25,7 @@ struct kvl_compare_limits {
     double latency; /* 0.05: a ratio above 1.05 or below 1 / 1.05 */
     double memory;  /* as latency */
     double alpha;   /* expected share of false ones among reported changes; 1 - alpha is the level of the intervals */
-    bool force;     /* compare what was measured under different conditions */
+    bool force;     /* compare what was measured under different conditions, judge what was measured on a busy machine */
 };
 
 enum kvl_measure_unit { KVL_MEASURE_SCORE, KVL_MEASURE_TIME, KVL_MEASURE_MEMORY };
@@ -56,6 +57,7 @@ struct kvl_compare_row {
     double p_adjusted;            /* NaN where the test was left out */
     int64_t n_base, n_next;       /* samples */
     bool too_few;                 /* no change could be told from chance with these samples */
+    bool disturbed;               /* times taken while the machine did other work (kvl_bench_is_disturbed): UNCLEAR at worst */
 };
 
 struct kvl_comparison {
@@ -64,7 +66,7 @@ struct kvl_comparison {
     int n;
     int counts[KVL_N_OUTCOMES];
     int n_tests;                  /* p-values that were adjusted together */
-    int n_too_few;
+    int n_too_few, n_disturbed;
     int n_uneven;                 /* scores with different numbers of samples on both sides */
     int n_bare;                   /* finished records without raw samples, left out */
     int n_older;                  /* rows that a newer one of the same side stands in for */

@@ -4,7 +4,7 @@
  *   regression, missing, unclear, improvement, new_rows, unchanged: counts
  *   rows: of each row {verdict, measure, what, knobs (object: the fields of config_key that name it), base, new (mean score of
  *   the common samples, median ns, bytes), change (difference of scores, else ratio), low, high, p, p_adjusted, n_base, n_new,
- *   base_status, new_status}; null where there is none. */
+ *   base_status, new_status, too_few, disturbed}; null where there is none. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -43,13 +43,14 @@ static json_t *knobs_json(const json_t *record)
 static json_t *row_json(const struct kvl_compare_row *row, const char *label)
 {
     const struct kvl_estimate *e = &row->change;
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "verdict",
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:b, s:b}", "verdict",
                      kvl_outcome_name(row->outcome), "measure", row->measure->name, "what", label, "knobs",
                      knobs_json(row->next != NULL ? row->next : row->base), "base", real_or_null(row->base_value), "new",
                      real_or_null(row->next_value), "change", real_or_null(e->value), "low", real_or_null(e->low), "high",
                      real_or_null(e->high), "p", real_or_null(e->p), "p_adjusted", real_or_null(row->p_adjusted), "n_base",
                      (json_int_t)row->n_base, "n_new", (json_int_t)row->n_next, "base_status",
-                     field_or_null(row->base, "status"), "new_status", field_or_null(row->next, "status"));
+                     field_or_null(row->base, "status"), "new_status", field_or_null(row->next, "status"),
+                     "too_few", row->too_few, "disturbed", row->disturbed);
 }
 
 static json_t *comparison_json(const struct kvl_comparison *comparison, const struct kvl_compare_sides *sides,

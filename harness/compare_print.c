@@ -46,8 +46,8 @@ static enum kvl_status set_change(struct kvl_table *table, const struct kvl_comp
         return KVL_OK;
     if (!isnan(e->low))
         KVL_TRY(kvl_table_set(table, INTERVAL, "%+.1f to %+.1f%s", change_of(row, e->low), change_of(row, e->high), suffix));
-    if (row->too_few)
-        KVL_TRY(kvl_table_set(table, P, "too few"));
+    if (row->too_few || row->disturbed)
+        KVL_TRY(kvl_table_set(table, P, row->too_few ? "too few" : "busy"));
     else if (!isnan(row->p_adjusted))
         KVL_TRY(kvl_table_set(table, P, "%.2g", row->p_adjusted));
     if (row->n_base == row->n_next)

@@ -202,18 +202,19 @@ static double rank_sum_p(struct ranked *all, int64_t n_before, int64_t n_after)
     return variance > 0.0 ? normal_two_sided(distance / sqrt(variance)) : 1.0;
 }
 
-void kvl_median_ratio(const double *before, int64_t n_before, const double *after, int64_t n_after, double level, uint64_t seed,
-                      struct kvl_estimate *out)
+void kvl_median_ratio(const double *before, int64_t n_before, const double *after, int64_t n_after, double tolerance, double level,
+                      uint64_t seed, struct kvl_estimate *out)
 {
     *out = (struct kvl_estimate){NAN, NAN, NAN, NAN, 1.0};
     struct ranked *all = n_before > 0 && n_after > 0 ? malloc((size_t)(n_before + n_after) * sizeof *all) : NULL;
     if (all == NULL)
         return;
+    out->value = kvl_quantile(after, n_after, 0.5) / kvl_quantile(before, n_before, 0.5);
+    double nearest = out->value > 1.0 ? fmin(out->value, 1.0 + tolerance) : fmax(out->value, 1.0 / (1.0 + tolerance));
     for (int64_t i = 0; i < n_before; i++)
-        all[i] = (struct ranked){before[i], false};
+        all[i] = (struct ranked){before[i] * nearest, false};
     for (int64_t i = 0; i < n_after; i++)
         all[n_before + i] = (struct ranked){after[i], true};
-    out->value = kvl_quantile(after, n_after, 0.5) / kvl_quantile(before, n_before, 0.5);
     kvl_bootstrap_median_ratio(after, n_after, before, n_before, level, seed, &out->low, &out->high);
     out->p = rank_sum_p(all, n_before, n_after);
     out->p_least = fmin(1.0, 2.0 / binomial(n_before + n_after, n_after));

@@ -24,9 +24,11 @@ void kvl_paired_difference(const double *before, const double *after, int64_t n,
 
 /* median(after) / median(before); the interval is kvl_bootstrap_median_ratio's. p is that of the rank-sum test of Wilcoxon
  * (1945), Mann and Whitney (1947), in which outliers count no more than others: exact without ties and up to 50 samples each,
- * by the normal approximation with corrections for ties and continuity otherwise. Values above 0. */
-void kvl_median_ratio(const double *before, int64_t n_before, const double *after, int64_t n_after, double level, uint64_t seed,
-                      struct kvl_estimate *out);
+ * by the normal approximation with corrections for ties and continuity otherwise. It asks for a change by more than `tolerance`,
+ * above 0 where equal runs differ by more than their samples scatter: `before` is first multiplied by the ratio in
+ * 1 / (1 + tolerance) .. 1 + tolerance that explains most. Values above 0. */
+void kvl_median_ratio(const double *before, int64_t n_before, const double *after, int64_t n_after, double tolerance, double level,
+                      uint64_t seed, struct kvl_estimate *out);
 
 /* Two-sided p of "no trend in the order of the samples": Mann (1945), Kendall (1975), normal approximation with corrections for
  * ties and continuity. 1 for n < 3. */

@@ -389,6 +389,32 @@ static void too_few_samples(void **state)
     pair_end(&pair);
 }
 
+/* Times from a busy machine, or one that throttled, raise no alarm unless forced; scores do. */
+static void busy_machine(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct pair pair;
+        struct kvl_compare_limits limits = defaults;
+        pair_begin(&pair);
+        json_t *base = add_bench(&pair.base, "full", NAN, 1024, 100, 10), *next = add_bench(&pair.next, "full", NAN, 1024, 200, 10);
+        add_eval(&pair.base, "full", NAN, 1024, tasks[0], 1, 20);
+        add_eval(&pair.next, "full", NAN, 1024, tasks[0], 0, 20);
+        json_object_set_new(next, "machine_cpus", json_integer(4));
+        json_object_set_new(i < 2 ? next : base, i < 2 ? "other_load_cpus" : "clock_end_mhz", json_real(i == 0 ? 0.3 : i == 1 ? 1.5 : 2000));
+        json_object_set_new(base, "clock_mhz", json_real(3000));
+        compare_with(&pair.comparison, &pair.base, &pair.next, limits);
+        assert_int_equal(pair.comparison.n_disturbed, i == 0 ? 0 : 3);
+        assert_int_equal(pair.comparison.counts[KVL_OUTCOME_REGRESSION], i == 0 ? 4 : 1);
+        assert_int_equal(pair.comparison.counts[KVL_OUTCOME_UNCLEAR], i == 0 ? 0 : 3);
+        kvl_comparison_free(&pair.comparison);
+        limits.force = true;
+        compare_with(&pair.comparison, &pair.base, &pair.next, limits);
+        assert_int_equal(pair.comparison.counts[KVL_OUTCOME_REGRESSION], 4);
+        pair_end(&pair);
+    }
+}
+
 /* Rows that were measured alike meet first; what is left over is refused, or joined by force. */
 static void other_conditions(void **state)
 {
@@ -607,7 +633,7 @@ int main(void)
         cmocka_unit_test(missing_and_new),   cmocka_unit_test(every_knob_counts),
         cmocka_unit_test(common_samples),    cmocka_unit_test(failures),
         cmocka_unit_test(memory_has_no_noise), cmocka_unit_test(too_few_samples),
-        cmocka_unit_test(other_conditions),  cmocka_unit_test(threads_in_one_file),
+        cmocka_unit_test(busy_machine),      cmocka_unit_test(other_conditions),  cmocka_unit_test(threads_in_one_file),
         cmocka_unit_test(labels_tell_rows_apart), cmocka_unit_test(exit_codes),
         cmocka_unit_test(refusals),          cmocka_unit_test(json_output),
     };

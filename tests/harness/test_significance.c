@@ -116,7 +116,7 @@ static void rank_sums(void **state)
         int64_t n, m;
         double *before = numbers(row, "before", &n), *after = numbers(row, "after", &m);
         struct kvl_estimate got;
-        kvl_median_ratio(before, n, after, m, 0.95, 1, &got);
+        kvl_median_ratio(before, n, after, m, 0, 0.95, 1, &got);
         assert_near(got.value, number(row, "value"), 1e-12);
         assert_near(got.p, number(row, "p"), 1e-9);
         assert_near(got.p_least, number(row, "p_least"), 1e-9);
@@ -131,16 +131,16 @@ static void rank_sums_by_hand(void **state)
     (void)state;
     const double before[] = {1, 2}, after[] = {4, 3}, equal[] = {7, 7, 7};
     struct kvl_estimate got;
-    kvl_median_ratio(before, 2, after, 2, 0.95, 1, &got);
+    kvl_median_ratio(before, 2, after, 2, 0, 0.95, 1, &got);
     assert_near(got.p, 1.0 / 3, 1e-12);
     assert_near(got.p_least, 1.0 / 3, 1e-12);
     assert_near(got.value, 7.0 / 3, 1e-12);
     assert_true(got.low == 1.5 && got.high == 4);
-    kvl_median_ratio(equal, 3, equal, 3, 0.95, 1, &got);
+    kvl_median_ratio(equal, 3, equal, 3, 0, 0.95, 1, &got);
     assert_true(got.value == 1 && got.p == 1 && got.low == 1 && got.high == 1);
-    kvl_median_ratio(before, 1, after, 2, 0.95, 1, &got);
+    kvl_median_ratio(before, 1, after, 2, 0, 0.95, 1, &got);
     assert_true(isnan(got.low) && isnan(got.high) && got.p > 0.5);
-    kvl_median_ratio(before, 0, after, 2, 0.95, 1, &got);
+    kvl_median_ratio(before, 0, after, 2, 0, 0.95, 1, &got);
     assert_true(isnan(got.value) && isnan(got.p));
 }
 
