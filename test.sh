@@ -7,6 +7,9 @@ cd "$(dirname "$0")"
 
 preset=${1:-release}
 install_packages
+slurm=$(missing_of slurm-wlm munge) # one test runs a real Slurm; without it, it is skipped
+[ -z "$slurm" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $slurm >/dev/null 2>&1 ||
+    printf 'Slurm could not be installed: its test will be skipped\n' >&2
 build "$preset"
 fetch_small_model || printf 'the small model could not be fetched: its tests will be skipped\n' >&2
 fetch_tokenizers || printf 'the LLaMA-3 and Tekken tokenizers could not be fetched: their tests will be skipped\n' >&2

@@ -8,11 +8,11 @@
 #include "core/unicode.h"
 
 static const struct kvl_chat_template TEMPLATES[] = {
-    {"smollm2", "SmolLM2 Instruct: ChatML with its own system message", false},
-    {"chatml", "ChatML without a system message of its own", false},
-    {"llama-3", "LLaMA-3 Instruct", true},
-    {"llama-3.1", "LLaMA-3.1 Instruct: a system message with two dates always comes first", true},
-    {"mistral-tekken", "Mistral Nemo, Ministral 8B Instruct (V3 tekken)", true},
+    {"smollm2", "SmolLM2 Instruct: ChatML with its own system message", "chatml", false},
+    {"chatml", "ChatML without a system message of its own", "chatml", false},
+    {"llama-3", "LLaMA-3 Instruct", "llama", true},
+    {"llama-3.1", "LLaMA-3.1 Instruct: a system message with two dates always comes first", "llama", true},
+    {"mistral-tekken", "Mistral Nemo, Ministral 8B Instruct (V3 tekken)", "mistral", true},
 };
 #define KNOWN "smollm2, chatml, llama-3, llama-3.1, mistral-tekken"
 enum { N_TEMPLATES = sizeof TEMPLATES / sizeof TEMPLATES[0], MAX_MARKERS = 12 };

@@ -16,6 +16,7 @@ extern "C" {
 struct kvl_chat_template {
     const char *name;  /* "smollm2", "chatml", "llama-3", "llama-3.1", "mistral-tekken" */
     const char *title; /* which models use it */
+    const char *family; /* "chatml", "llama", "mistral" */
     bool wants_bos;    /* one BOS stands before the text */
 };
 

@@ -551,6 +551,7 @@ enum kvl_status kvl_session_init(struct kvl_session *session, struct kvl_engine 
     const struct kvl_shape *shape = &engine->model->shape;
     *session = (struct kvl_session){.engine = engine, .policy = policy};
     KVL_TRY(kvl_plan_make(&session->plan, policy, shape, n_prompt, n_new));
+    session->plan.dtype = engine->model->dtype;
     void *logits;
     KVL_TRY(engine->ctx->be->alloc(engine->ctx, shape->n_vocab * (int64_t)sizeof(float), &logits));
     session->logits = logits;

@@ -28,6 +28,7 @@ struct kvl_plan {
     int64_t restart_layer;   /* after this layer of a first pass all begins again on n_restart tokens; -1: never */
     int64_t n_restart;
     bool cache_positions;    /* keys are stored unrotated and rotated to their place in the cache at every step */
+    enum kvl_dtype dtype;    /* of the model's rows and of the cache; the session sets it before the policy begins */
     bool running_scores;     /* the cache holds a score per entry and decode adds to it */
     struct kvl_layer_plan layers[KVL_MAX_LAYERS]; /* [n_layer]: of the last pass where there are two */
 };

@@ -34,8 +34,9 @@ static bool contains(const char *text, size_t n, const char *answer)
     return false;
 }
 
-double kvl_recall(const char *prediction, const char *const *answers, int n_answers)
+enum kvl_status kvl_recall(const struct kvl_scoring *scoring, double *score)
 {
+    const char *prediction = scoring->prediction;
     size_t n = strlen(prediction);
     while (n > 0 && is_stripped(prediction[n - 1]))
         n--;
@@ -44,7 +45,8 @@ double kvl_recall(const char *prediction, const char *const *answers, int n_answ
         n--;
     }
     int n_found = 0;
-    for (int i = 0; i < n_answers; i++)
-        n_found += contains(prediction, n, answers[i]);
-    return n_answers > 0 ? (double)n_found / n_answers : 0;
+    for (int i = 0; i < scoring->n_answers; i++)
+        n_found += contains(prediction, n, scoring->answers[i]);
+    *score = scoring->n_answers > 0 ? (double)n_found / scoring->n_answers : 0;
+    return KVL_OK;
 }

@@ -2,6 +2,8 @@
 #ifndef KVL_RECALL_H
 #define KVL_RECALL_H
 
+#include "datasets/task.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -10,7 +12,7 @@ extern "C" {
  * text: blanks at both ends off, control characters 0x01-0x1f become newlines, blanks off again. The answers are taken as
  * they are. 0 for no answers. Allocates nothing.
  * Source: RULER, arXiv:2404.06654, string_match_all. Departs: lower() of ASCII only, which is all that our own tasks hold. */
-double kvl_recall(const char *prediction, const char *const *answers, int n_answers);
+enum kvl_status kvl_recall(const struct kvl_scoring *scoring, double *score);
 
 #ifdef __cplusplus
 }

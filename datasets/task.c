@@ -46,11 +46,6 @@ enum kvl_status kvl_task_find(const char *name, const struct kvl_task **out)
     return kvl_fail(KVL_E_ARG, "unknown task '%.100s'; `kvlab list tasks` names them all", name);
 }
 
-enum kvl_status kvl_task_prompt(const struct kvl_task_request *request, const struct kvl_sample *sample, char **text)
-{
-    return kvl_chat_template_render(request->chat, NULL, sample->user, sample->answer_prefix, text);
-}
-
 void kvl_sample_free(struct kvl_sample *sample)
 {
     free(sample->user);
@@ -58,5 +53,8 @@ void kvl_sample_free(struct kvl_sample *sample)
     for (int i = 0; sample->answers && i < sample->n_answers; i++)
         free(sample->answers[i]);
     free(sample->answers);
+    for (int i = 0; sample->classes && i < sample->n_classes; i++)
+        free(sample->classes[i]);
+    free(sample->classes);
     *sample = (struct kvl_sample){0};
 }

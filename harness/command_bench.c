@@ -27,26 +27,51 @@ static enum kvl_status measure_ceilings(const struct kvl_workbench *bench, struc
     return status;
 }
 
-static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink)
+static int64_t count_new_tokens(const struct kvl_options *o)
+{
+    if (!has_phase(o, "decode") && !has_phase(o, "e2e"))
+        return 0;
+    return o->n_new_tokens > 0 ? o->n_new_tokens : DEFAULT_NEW_TOKENS;
+}
+
+static enum kvl_status prepare(const struct kvl_workbench *bench, const struct kvl_grid *grid, const struct kvl_shard *shard)
+{
+    const struct kvl_options *o = bench->options;
+    struct kvl_shard jobs = *shard;
+    for (int c = 0; c < o->contexts.n; c++) {
+        int64_t n_context = (int64_t)o->contexts.items[c];
+        if (!kvl_shard_takes(&jobs))
+            continue;
+        for (int i = 0; i < grid->n; i++)
+            KVL_TRY(kvl_config_check(&grid->configs[i], &bench->model->shape, n_context, count_new_tokens(o)));
+    }
+    return KVL_OK;
+}
+
+/* A job is a context, so that the methods at it are timed together. */
+static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink,
+                               struct kvl_shard *shard)
 {
     const struct kvl_options *o = bench->options;
     struct kvl_bench_group group = {.bench = bench, .grid = grid, .sink = sink, .wants_prefill = has_phase(o, "prefill"),
                                     .wants_decode = has_phase(o, "decode"), .wants_e2e = has_phase(o, "e2e")};
+    struct kvl_shard jobs = *shard;
+    int64_t n_jobs = 0;
+    for (int c = 0; c < o->contexts.n; c++)
+        n_jobs += kvl_shard_takes(&jobs);
     struct kvl_progress progress;
     struct kvl_bench_warnings warnings = {0};
     group.progress = &progress;
     group.warnings = &warnings;
-    if (group.wants_decode || group.wants_e2e)
-        group.n_new = o->n_new_tokens > 0 ? o->n_new_tokens : DEFAULT_NEW_TOKENS;
-    for (int c = 0; c < o->contexts.n; c++)
-        for (int i = 0; i < grid->n; i++)
-            KVL_TRY(kvl_config_check(&grid->configs[i], &bench->model->shape, (int64_t)o->contexts.items[c], group.n_new));
-    KVL_TRY(measure_ceilings(bench, &group.ceilings));
-    kvl_progress_begin(&progress, (int64_t)o->contexts.n * grid->n * (o->n_samples + o->n_warmups));
+    group.n_new = count_new_tokens(o);
+    if (n_jobs > 0)
+        KVL_TRY(measure_ceilings(bench, &group.ceilings));
+    kvl_progress_begin(&progress, n_jobs * grid->n * (o->n_samples + o->n_warmups));
     enum kvl_status status = KVL_OK;
     for (int c = 0; c < o->contexts.n && status == KVL_OK; c++) {
         group.n_context = (int64_t)o->contexts.items[c];
-        status = kvl_bench_group_run(&group);
+        if (kvl_shard_takes(shard))
+            status = kvl_bench_group_run(&group);
     }
     kvl_progress_end(&progress);
     kvl_bench_warnings_print(&warnings, stderr);
@@ -64,10 +89,11 @@ static enum kvl_status check(const struct kvl_options *options)
     return KVL_OK;
 }
 
+const struct kvl_sweep kvl_sweep_bench = {.wants_text = false, .check = check, .prepare = prepare, .run = run_all};
+
 static enum kvl_status run(const struct kvl_options *options)
 {
-    KVL_TRY(check(options));
-    return kvl_sweep_run(options, false, run_all);
+    return kvl_sweep_alone(&kvl_sweep_bench, options);
 }
 
 const struct kvl_command kvl_command_bench = {
@@ -77,5 +103,6 @@ const struct kvl_command kvl_command_bench = {
     .min_positional = 1,
     .max_positional = 1,
     .keys = "mpcgnwLrbPSsoRJfBdjICMN",
+    .sweep = &kvl_sweep_bench,
     .run = run,
 };

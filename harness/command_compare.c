@@ -59,7 +59,8 @@ static enum kvl_status judge(const struct kvl_comparison *comparison, bool allow
 static enum kvl_status compare(const struct kvl_options *o, const struct kvl_record_set *base,
                                const struct kvl_record_set *next)
 {
-    struct kvl_compare_limits limits = {o->threshold_score, o->threshold_latency, o->threshold_memory, o->alpha, o->force};
+    struct kvl_compare_limits limits = {.score = o->threshold_score, .nats = o->threshold_nats, .latency = o->threshold_latency,
+                                        .memory = o->threshold_memory, .alpha = o->alpha, .force = o->force};
     struct kvl_compare_sides sides = {o->positional.items[0], o->positional.items[1], base, next};
     struct kvl_comparison comparison;
     KVL_TRY(kvl_compare(&comparison, base, next, &limits));
@@ -103,6 +104,6 @@ const struct kvl_command kvl_command_compare = {
     .help = "what two runs of eval or bench differ in; exit code 1 on a regression",
     .min_positional = 2,
     .max_positional = 2,
-    .keys = "uvVAaJof",
+    .keys = "zGvVAEJof",
     .run = run,
 };

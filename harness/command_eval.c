@@ -6,27 +6,51 @@
 #include "harness/eval_group.h"
 #include "harness/sweep.h"
 
-/* Every task at every context: `visit` is called with each. */
-static enum kvl_status walk(struct kvl_eval_group *group, enum kvl_status (*visit)(const struct kvl_eval_group *group))
+/* A job is a task at a context, where the task has one: `visit` is called with each that is the shard's. */
+static enum kvl_status walk(struct kvl_eval_group *group, struct kvl_shard *shard,
+                            enum kvl_status (*visit)(struct kvl_eval_group *group))
 {
     const struct kvl_options *o = group->bench->options;
-    for (int c = 0; c < o->contexts.n; c++)
-        for (int t = 0; t < o->tasks.n; t++) {
-            group->n_context = (int64_t)o->contexts.items[c];
-            KVL_TRY(kvl_task_find(o->tasks.items[t], &group->task));
-            KVL_TRY(visit(group));
+    for (int t = 0; t < o->tasks.n; t++) {
+        KVL_TRY(kvl_task_find(o->tasks.items[t], &group->task));
+        for (int c = 0; c < (group->task->has_context ? o->contexts.n : 1); c++) {
+            group->n_context = group->task->has_context ? (int64_t)o->contexts.items[c] : 0;
+            if (kvl_shard_takes(shard))
+                KVL_TRY(visit(group));
         }
+    }
     return KVL_OK;
 }
 
-static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink)
+static enum kvl_status prepare(const struct kvl_workbench *bench, const struct kvl_grid *grid, const struct kvl_shard *shard)
 {
-    const struct kvl_options *o = bench->options;
-    struct kvl_progress progress;
+    struct kvl_eval_group group = {.bench = bench, .grid = grid};
+    struct kvl_shard jobs = *shard;
+    return walk(&group, &jobs, kvl_eval_group_check);
+}
+
+static enum kvl_status count_group(struct kvl_eval_group *group)
+{
+    KVL_TRY(kvl_eval_group_count(group));
+    group->progress->total += group->n_samples * group->grid->n;
+    return KVL_OK;
+}
+
+static enum kvl_status run_group(struct kvl_eval_group *group)
+{
+    KVL_TRY(kvl_eval_group_count(group));
+    return kvl_eval_group_run(group);
+}
+
+static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink,
+                               struct kvl_shard *shard)
+{
+    struct kvl_progress progress = {0};
     struct kvl_eval_group group = {.bench = bench, .grid = grid, .sink = sink, .progress = &progress};
-    KVL_TRY(walk(&group, kvl_eval_group_check));
-    kvl_progress_begin(&progress, (int64_t)o->tasks.n * o->contexts.n * grid->n * o->n_samples);
-    enum kvl_status status = walk(&group, kvl_eval_group_run);
+    struct kvl_shard jobs = *shard;
+    KVL_TRY(walk(&group, &jobs, count_group));
+    kvl_progress_begin(&progress, progress.total);
+    enum kvl_status status = walk(&group, shard, run_group);
     kvl_progress_end(&progress);
     return status;
 }
@@ -35,15 +59,21 @@ static enum kvl_status check(const struct kvl_options *options)
 {
     KVL_REQUIRE(options->methods.n > 0, "eval needs --method; `kvlab list methods` shows them");
     KVL_REQUIRE(options->tasks.n > 0, "eval needs --task; `kvlab list tasks` shows them");
-    KVL_REQUIRE(options->contexts.n > 0, "eval needs --context: the prompt's tokens, such as 1k,2k");
+    for (int t = 0; t < options->tasks.n; t++) {
+        const struct kvl_task *task;
+        KVL_TRY(kvl_task_find(options->tasks.items[t], &task));
+        KVL_REQUIRE(options->contexts.n > 0 || !task->has_context, "%s needs --context: the prompt's tokens, such as 1k,2k",
+                    task->name);
+    }
     KVL_REQUIRE(!options->resume || options->output != NULL, "--resume needs -o FILE: the file to go on with");
     return KVL_OK;
 }
 
+const struct kvl_sweep kvl_sweep_eval = {.wants_text = true, .check = check, .prepare = prepare, .run = run_all};
+
 static enum kvl_status run(const struct kvl_options *options)
 {
-    KVL_TRY(check(options));
-    return kvl_sweep_run(options, true, run_all);
+    return kvl_sweep_alone(&kvl_sweep_eval, options);
 }
 
 const struct kvl_command kvl_command_eval = {
@@ -52,6 +82,7 @@ const struct kvl_command kvl_command_eval = {
     .help = "Accuracy of methods on tasks; one record per configuration.",
     .min_positional = 1,
     .max_positional = 1,
-    .keys = "mtcnrbPSgesoRJBdjICMN",
+    .keys = "mtcnrbPSgOQUauDesoRJBdjICMN",
+    .sweep = &kvl_sweep_eval,
     .run = run,
 };

@@ -29,6 +29,11 @@ static double *samples_of(const json_t *record, const struct kvl_measure *measur
     return samples;
 }
 
+static bool is_paired(const struct kvl_compare_row *row)
+{
+    return row->measure->unit == KVL_MEASURE_SCORE || row->measure->unit == KVL_MEASURE_NATS;
+}
+
 static void measure_scores(struct kvl_compare_row *row, const double *base, const double *next, double level)
 {
     int64_t n = row->n_base < row->n_next ? row->n_base : row->n_next;
@@ -70,7 +75,7 @@ static enum kvl_status measure(struct kvl_compare_row *row, const struct kvl_com
     double *base = row->base != NULL ? samples_of(row->base, row->measure, &row->n_base) : NULL;
     double *next = row->next != NULL ? samples_of(row->next, row->measure, &row->n_next) : NULL;
     bool failed = (row->base != NULL && base == NULL) || (row->next != NULL && next == NULL);
-    if (!failed && row->measure->unit == KVL_MEASURE_SCORE)
+    if (!failed && is_paired(row))
         measure_scores(row, base, next, level);
     else if (!failed)
         measure_times(row, base, next, 0.5 * limits->latency, level);
@@ -104,6 +109,8 @@ static int direction(const struct kvl_compare_row *row, const struct kvl_compare
     double change = row->change.value;
     if (row->measure->unit == KVL_MEASURE_SCORE)
         return change < -limits->score ? 1 : change > limits->score ? -1 : 0;
+    if (row->measure->unit == KVL_MEASURE_NATS)
+        return change > limits->nats ? 1 : change < -limits->nats ? -1 : 0;
     double limit = 1.0 + (row->measure->unit == KVL_MEASURE_TIME ? limits->latency : limits->memory);
     return change > limit ? 1 : change * limit < 1.0 ? -1 : 0;
 }
@@ -112,7 +119,7 @@ static bool is_sure(const struct kvl_compare_row *row, const struct kvl_compare_
 {
     if (row->measure->unit == KVL_MEASURE_MEMORY)
         return true;
-    double none = row->measure->unit == KVL_MEASURE_SCORE ? 0.0 : 1.0;
+    double none = is_paired(row) ? 0.0 : 1.0;
     return row->p_adjusted <= limits->alpha && (row->change.low > none || row->change.high < none)
            && (!row->disturbed || limits->force);
 }
@@ -153,7 +160,7 @@ static void count(struct kvl_comparison *comparison)
         comparison->counts[row->outcome]++;
         comparison->n_too_few += row->too_few;
         comparison->n_disturbed += row->disturbed;
-        comparison->n_uneven += row->measure->unit == KVL_MEASURE_SCORE && row->n_base > 0 && row->n_next > 0
+        comparison->n_uneven += is_paired(row) && row->n_base > 0 && row->n_next > 0
                                 && row->n_base != row->n_next;
     }
     comparison->time_ratio = median_time_ratio(comparison);

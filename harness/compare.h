@@ -3,7 +3,8 @@
  * A row is one measure of one configuration: the score of an eval record, a phase or the memory of a bench record. Rows of both
  * sides meet where all that was chosen is equal: the fields of config_key, less those that may differ between two runs of one
  * thing (number of samples, phases; of scores also backend, isa and threads).
- *   score    mean difference over the samples that both have, paired by index: kvl_paired_difference
+ *   scores   mean difference over the samples that both have, paired by index: kvl_paired_difference; likewise
+ *            divergence and likelihood of fidelity tasks, of which less is better
  *   times    ratio of medians: kvl_median_ratio. Equal runs differ by more than their samples scatter, for memory lies elsewhere and
  *            clocks move; so half the threshold is taken as its tolerance, and times from a busy machine are not judged
  *   memory   ratio of peak bytes; measured without noise, so that the threshold alone decides
@@ -22,16 +23,17 @@ extern "C" {
 
 struct kvl_compare_limits {
     double score;   /* mean difference, 0.02: two points of a hundred */
+    double nats;    /* mean difference, 0.01 */
     double latency; /* 0.05: a ratio above 1.05 or below 1 / 1.05 */
     double memory;  /* as latency */
     double alpha;   /* expected share of false ones among reported changes; 1 - alpha is the level of the intervals */
     bool force;     /* compare what was measured under different conditions, judge what was measured on a busy machine */
 };
 
-enum kvl_measure_unit { KVL_MEASURE_SCORE, KVL_MEASURE_TIME, KVL_MEASURE_MEMORY };
+enum kvl_measure_unit { KVL_MEASURE_SCORE, KVL_MEASURE_NATS, KVL_MEASURE_TIME, KVL_MEASURE_MEMORY };
 
 struct kvl_measure {
-    const char *kind, *name; /* of the record; "score", or a phase as records name it, or "memory" */
+    const char *kind, *name; /* of the record; "score" ..., a phase as records name it, or "memory" */
     const char *field;       /* samples; a single number for memory */
     enum kvl_measure_unit unit;
 };

@@ -1,10 +1,10 @@
 /* A comparison for programs: one object
  *   base, new: {name, commit, time_utc, n_records} (of the newest record)
- *   threshold_score, threshold_latency, threshold_memory, alpha, n_tests, median_time_ratio
+ *   threshold_score, threshold_nats, threshold_latency, threshold_memory, alpha, n_tests, median_time_ratio
  *   regression, missing, unclear, improvement, new_rows, unchanged: counts
  *   rows: of each row {verdict, measure, what, knobs (object: the fields of config_key that name it), base, new (mean score of
- *   the common samples, median ns, bytes), change (difference of scores, else ratio), low, high, p, p_adjusted, n_base, n_new,
- *   base_status, new_status, too_few, disturbed}; null where there is none. */
+ *   the common samples, median ns, bytes), change (difference of scores and nats, else ratio), low, high, p, p_adjusted,
+ *   n_base, n_new, base_status, new_status, too_few, disturbed}; null where there is none. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -61,10 +61,10 @@ static json_t *comparison_json(const struct kvl_comparison *comparison, const st
     for (int i = 0; i < comparison->n; i++)
         json_array_append_new(rows, row_json(&comparison->rows[i], labels[i]));
     json_t *object = json_pack(
-        "{s:o, s:o, s:f, s:f, s:f, s:f, s:i, s:o}", "base", side_json(sides->base_name, sides->base), "new",
-        side_json(sides->next_name, sides->next), "threshold_score", limits->score, "threshold_latency", limits->latency,
-        "threshold_memory", limits->memory, "alpha", limits->alpha, "n_tests", comparison->n_tests, "median_time_ratio",
-        real_or_null(comparison->time_ratio));
+        "{s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:o}", "base", side_json(sides->base_name, sides->base), "new",
+        side_json(sides->next_name, sides->next), "threshold_score", limits->score, "threshold_nats",
+        limits->nats, "threshold_latency", limits->latency, "threshold_memory", limits->memory, "alpha",
+        limits->alpha, "n_tests", comparison->n_tests, "median_time_ratio", real_or_null(comparison->time_ratio));
     for (int v = 0; v < KVL_N_OUTCOMES; v++) /* "new" is the side */
         json_object_set_new(object, v == KVL_OUTCOME_NEW ? "new_rows" : kvl_outcome_name((enum kvl_outcome)v),
                             json_integer(comparison->counts[v]));

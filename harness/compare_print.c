@@ -14,6 +14,7 @@ static const struct {
     double scale;
     int digits;
 } units[] = {[KVL_MEASURE_SCORE] = {"", 100.0, 1},
+             [KVL_MEASURE_NATS] = {" nats", 1.0, 4},
              [KVL_MEASURE_TIME] = {" ms", 1e-6, 2}, [KVL_MEASURE_MEMORY] = {" MB", 1e-6, 2}};
 
 static enum kvl_status set_value(struct kvl_table *table, int column, const struct kvl_compare_row *row, const json_t *record,
@@ -29,23 +30,28 @@ static enum kvl_status set_value(struct kvl_table *table, int column, const stru
     return kvl_table_set(table, column, "%.*f%s", units[unit].digits, value * units[unit].scale, units[unit].suffix);
 }
 
-/* Scores differ in points of a hundred, the rest in percent. */
+/* Differences in the unit of the values, ratios in percent. */
 static double change_of(const struct kvl_compare_row *row, double value)
 {
-    return 100.0 * (row->measure->unit == KVL_MEASURE_SCORE ? value : value - 1.0);
+    enum kvl_measure_unit unit = row->measure->unit;
+    bool is_difference = unit == KVL_MEASURE_SCORE || unit == KVL_MEASURE_NATS;
+    return is_difference ? units[unit].scale * value : 100.0 * (value - 1.0);
 }
 
 static enum kvl_status set_change(struct kvl_table *table, const struct kvl_compare_row *row)
 {
-    const char *suffix = row->measure->unit == KVL_MEASURE_SCORE ? "" : " %";
+    enum kvl_measure_unit unit = row->measure->unit;
+    const char *suffix = unit == KVL_MEASURE_SCORE || unit == KVL_MEASURE_NATS ? units[unit].suffix : " %";
+    const int digits = unit == KVL_MEASURE_NATS ? units[unit].digits : 1;
     const struct kvl_estimate *e = &row->change;
     if (isnan(e->value))
         return KVL_OK;
-    KVL_TRY(kvl_table_set(table, CHANGE, "%+.1f%s", change_of(row, e->value), suffix));
-    if (row->measure->unit == KVL_MEASURE_MEMORY)
+    KVL_TRY(kvl_table_set(table, CHANGE, "%+.*f%s", digits, change_of(row, e->value), suffix));
+    if (unit == KVL_MEASURE_MEMORY)
         return KVL_OK;
     if (!isnan(e->low))
-        KVL_TRY(kvl_table_set(table, INTERVAL, "%+.1f to %+.1f%s", change_of(row, e->low), change_of(row, e->high), suffix));
+        KVL_TRY(kvl_table_set(table, INTERVAL, "%+.*f to %+.*f%s", digits, change_of(row, e->low), digits,
+                              change_of(row, e->high), suffix));
     if (row->too_few || row->disturbed)
         KVL_TRY(kvl_table_set(table, P, row->too_few ? "too few" : "busy"));
     else if (!isnan(row->p_adjusted))
@@ -92,9 +98,10 @@ static void print_counts(const struct kvl_comparison *comparison, FILE *stream)
     const struct kvl_compare_limits *limits = &comparison->limits;
     for (int v = 0; v < KVL_N_OUTCOMES; v++)
         fprintf(stream, "%s%d %s", v > 0 ? ", " : "", comparison->counts[v], kvl_outcome_name((enum kvl_outcome)v));
-    fprintf(stream, ".\nReported: scores that moved by more than %g points, times by %g %%, memory by %g %%, beyond chance: the "
-            "%g %% interval excludes 0, and p,\nby sign flips or rank sums and adjusted for %d tests, is at most %g.\n", 100.0 * limits->score,
-            100.0 * limits->latency, 100.0 * limits->memory, 100.0 * (1.0 - limits->alpha), comparison->n_tests, limits->alpha);
+    fprintf(stream, ".\nReported: scores that moved by more than %g points, divergences by %g nats, times by %g %%, memory by "
+            "%g %%, beyond chance:\nthe %g %% interval excludes 0, and p, by sign flips or rank sums and adjusted for %d tests, is "
+            "at most %g.\n", 100.0 * limits->score, limits->nats, 100.0 * limits->latency, 100.0 * limits->memory,
+            100.0 * (1.0 - limits->alpha), comparison->n_tests, limits->alpha);
 }
 
 enum kvl_status kvl_compare_print(const struct kvl_comparison *comparison, const struct kvl_compare_sides *sides, FILE *stream)

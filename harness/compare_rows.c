@@ -10,6 +10,9 @@
 
 static const struct kvl_measure measures[] = {
     {"eval", "score", "scores", KVL_MEASURE_SCORE},
+    {"eval", "second score", "second_scores", KVL_MEASURE_SCORE},
+    {"eval", "kl", "kl_samples", KVL_MEASURE_NATS},
+    {"eval", "nll", "nll_difference_samples", KVL_MEASURE_NATS},
     {"bench", "prefill", "prefill_samples_ns", KVL_MEASURE_TIME},
     {"bench", "decode", "decode_token_samples_ns", KVL_MEASURE_TIME},
     {"bench", "e2e", "e2e_samples_ns", KVL_MEASURE_TIME},
@@ -99,13 +102,20 @@ static bool lists(const json_t *phases, const char *name)
     return false;
 }
 
-/* Whether a record was made to measure something, and whether it has. */
+/* Whether a record was made to measure something, and whether it has. Every eval record has scores; other series are there,
+ * if only as an empty list, where the task has them. */
 static bool wants(const json_t *record, const struct kvl_measure *measure)
 {
     const json_t *phases = kvl_json_get(record, "phases");
-    bool is_phase = measure->unit == KVL_MEASURE_TIME;
-    return strcmp(kvl_record_text(record, "kind"), measure->kind) == 0
-           && (!is_phase || phases == NULL || lists(phases, measure->name));
+    if (strcmp(kvl_record_text(record, "kind"), measure->kind) != 0)
+        return false;
+    switch (measure->unit) {
+    case KVL_MEASURE_SCORE:
+    case KVL_MEASURE_NATS: return measure == &measures[0] || json_is_array(json_object_get(record, measure->field));
+    case KVL_MEASURE_TIME: return phases == NULL || lists(phases, measure->name);
+    case KVL_MEASURE_MEMORY: return true;
+    }
+    return false;
 }
 
 static bool has(const json_t *record, const struct kvl_measure *measure)

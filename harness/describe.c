@@ -113,8 +113,11 @@ static void describe_config(json_t *record, const struct kvl_config *config)
 
 /* Keys that a kind may leave null, in the order of harness/record.h. */
 static const char *const later_keys[] = {
-    "task", "task_version", "metric", "protocol", "query_aware", "template", "seed", "context", "n_samples", "tokens_in_mean",
-    "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score", "score_stderr", "n_scored", "scores",
+    "task", "task_version", "category", "metric", "second_metric", "protocol", "query_aware", "max_prompt", "haystack",
+    "code_similarity", "template", "seed",
+    "context", "n_samples", "tokens_in_mean", "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score",
+    "score_stderr", "n_scored", "scores", "second_score", "second_score_stderr", "second_scores", "depths", "kl_mean", "kl_stderr",
+    "kl_samples", "nll_difference_mean", "nll_difference_stderr", "nll_difference_samples",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
     "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "clock_end_mhz",
     "other_load_cpus", "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns",
@@ -143,7 +146,8 @@ enum kvl_status kvl_workbench_record(const struct kvl_workbench *bench, const ch
 /* What makes two records the same configuration: everything that was chosen, nothing that was measured. */
 static const char *const chosen_keys[] = {
     "kind", "model_hash", "backend", "isa", "dtype", "threads", "method", "profile", "kv_rate", "kv_budget", "params", "task",
-    "task_version", "protocol", "query_aware", "template", "seed", "context", "n_samples", "new_tokens", "phases"};
+    "task_version", "protocol", "query_aware", "max_prompt", "haystack", "code_similarity", "template", "seed", "context",
+    "n_samples", "new_tokens", "phases"};
 enum { N_CHOSEN_KEYS = sizeof chosen_keys / sizeof *chosen_keys };
 
 const char *kvl_record_key_field(int i)

@@ -1,171 +1,71 @@
 #include "harness/eval_group.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "harness/statistics.h"
-
-/* One configuration's way through the samples. */
-struct entry {
-    const struct kvl_config *config;
-    json_t *record;
-    json_t *samples; /* array, written when the configuration ends */
-    double *scores;  /* [n_samples] */
-    double tokens_in, tokens_out;
-    int64_t n_done;
-    bool planned;    /* the record holds the plan of its first prompt */
-    bool over;       /* a job failed: nothing more is run */
-    struct kvl_session session;
-};
+#include "harness/eval_answer.h"
 
 struct entries {
-    struct entry *items;
+    struct kvl_eval_entry *items; /* [n]; the reference, where there is one, comes first */
     int n;
+    struct kvl_grid reference; /* the reference's configuration, where the task compares with it */
+    struct kvl_reference_logits logits;
 };
 
-/* One prompt, shared by all. */
-struct prompt {
-    struct kvl_sample sample;
-    char *text;
-    struct kvl_ids ids;
-    int64_t index;
+/* What one prompt is run through. */
+struct turn {
+    const struct kvl_eval_group *group;
+    const struct kvl_prompt *prompt;
+    struct kvl_reference_logits *logits;
+    int64_t n_prompt, n_new;
 };
 
-static void prompt_free(struct prompt *prompt)
-{
-    kvl_sample_free(&prompt->sample);
-    free(prompt->text);
-    kvl_ids_free(&prompt->ids);
-    *prompt = (struct prompt){0};
-}
-
-static enum kvl_status prompt_make(struct prompt *prompt, const struct kvl_eval_group *group, int64_t index)
+struct kvl_task_request kvl_eval_request(const struct kvl_eval_group *group, int64_t index)
 {
     const struct kvl_workbench *bench = group->bench;
-    const struct kvl_task_request request = {bench->model->tokenizer, bench->chat, group->n_context, bench->options->seed, index};
-    prompt->index = index;
-    KVL_TRY(group->task->make(group->task, &request, &prompt->sample));
-    KVL_TRY(kvl_task_prompt(&request, &prompt->sample, &prompt->text));
-    return kvl_workbench_encode(bench, prompt->text, (int64_t)strlen(prompt->text), bench->chat == NULL, &prompt->ids);
+    return (struct kvl_task_request){.tokenizer = bench->model->tokenizer,
+                                     .chat = bench->chat,
+                                     .n_context = group->n_context,
+                                     .seed = bench->options->seed,
+                                     .index = index,
+                                     .settings = &bench->options->task_settings};
 }
 
-/* BOS tokens that a prompt begins with. */
-static int64_t count_bos(const struct kvl_workbench *bench, const struct kvl_ids *ids)
+static enum kvl_status make_prompt(const struct kvl_eval_group *group, int64_t index, struct kvl_prompt *prompt)
 {
-    int64_t n = 0;
-    while (n < ids->n && ids->data[n] == kvl_tokenizer_bos(bench->model->tokenizer))
-        n++;
-    return n;
+    struct kvl_task_request request = kvl_eval_request(group, index);
+    bool forced = group->task->score == NULL; /* a text that is only read has no question */
+    return kvl_prompt_make(prompt, group->task, &request, forced || !group->bench->options->query_agnostic);
 }
 
-static enum kvl_status entry_init(struct entry *entry, const struct kvl_eval_group *group, const struct kvl_config *config)
-{
-    const struct kvl_workbench *bench = group->bench;
-    entry->config = config;
-    KVL_TRY(kvl_workbench_record(bench, "eval", config, &entry->record));
-    json_t *record = entry->record;
-    json_object_set_new(record, "task", json_string(group->task->name));
-    json_object_set_new(record, "task_version", json_integer(group->task->version));
-    json_object_set_new(record, "metric", json_string(group->task->metric));
-    json_object_set_new(record, "protocol", json_string("plain"));
-    json_object_set_new(record, "query_aware", json_true());
-    json_object_set_new(record, "template", bench->chat != NULL ? json_string(bench->chat->name) : json_null());
-    json_object_set_new(record, "seed", json_integer((json_int_t)bench->options->seed));
-    json_object_set_new(record, "context", json_integer(group->n_context));
-    json_object_set_new(record, "n_samples", json_integer(bench->options->n_samples));
-    json_object_set_new(record, "truncated", json_false());
-    if (bench->options->n_new_tokens > 0)
-        json_object_set_new(record, "new_tokens", json_integer(bench->options->n_new_tokens));
-    entry->samples = json_array();
-    entry->scores = calloc((size_t)bench->options->n_samples, sizeof *entry->scores);
-    return entry->scores != NULL ? kvl_record_key(record) : kvl_fail(KVL_E_OOM, "no memory for the scores");
-}
-
-static void entry_free(struct entry *entry)
-{
-    kvl_session_free(&entry->session);
-    json_decref(entry->record);
-    json_decref(entry->samples);
-    free(entry->scores);
-    *entry = (struct entry){0};
-}
-
-static void fail_entry(struct entry *entry, enum kvl_status status)
-{
-    kvl_record_failure(entry->record, status);
-    entry->over = true;
-    kvl_session_free(&entry->session);
-}
-
-static int64_t max_new_tokens(const struct kvl_eval_group *group, const struct kvl_sample *sample)
-{
-    return group->bench->options->n_new_tokens > 0 ? group->bench->options->n_new_tokens : sample->max_new_tokens;
-}
-
-/* Generates and scores; the session has been prefilled. */
-static enum kvl_status answer(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
-{
-    struct kvl_generation generation;
-    const struct kvl_sample *sample = &prompt->sample;
-    enum kvl_status status = kvl_workbench_generate(group->bench, &entry->session, max_new_tokens(group, sample), sample->stop,
-                                                    &generation);
-    if (status != KVL_OK) {
-        kvl_generation_free(&generation);
-        return status;
-    }
-    double score = group->task->score(generation.text, (const char *const *)sample->answers, sample->n_answers);
-    entry->scores[entry->n_done++] = score;
-    entry->tokens_in += (double)prompt->ids.n;
-    entry->tokens_out += (double)generation.ids.n;
-    json_t *answers = json_array(), *line = json_object();
-    for (int i = 0; i < sample->n_answers; i++)
-        json_array_append_new(answers, json_string(sample->answers[i]));
-    json_object_set(line, "config_key", json_object_get(entry->record, "config_key"));
-    json_object_set_new(line, "index", json_integer(prompt->index));
-    json_object_set(line, "method", json_object_get(entry->record, "method"));
-    json_object_set_new(line, "task", json_string(group->task->name));
-    json_object_set_new(line, "context", json_integer(group->n_context));
-    json_object_set_new(line, "n_prompt", json_integer(prompt->ids.n));
-    json_object_set_new(line, "prompt", json_string(prompt->text));
-    json_object_set_new(line, "prediction", kvl_text_json(generation.text, generation.text_length));
-    json_object_set_new(line, "answers", answers);
-    json_object_set_new(line, "score", json_real(score));
-    json_array_append_new(entry->samples, line);
-    char hash[17];
-    status = kvl_session_logits_hash(&entry->session, hash);
-    json_object_set_new(entry->record, "logits_hash", json_string(hash));
-    json_object_set_new(entry->record, "bos_count", json_integer(count_bos(group->bench, &prompt->ids)));
-    kvl_generation_free(&generation);
-    return status;
-}
-
-/* Plans and allocates one entry's session for a prompt. */
-static enum kvl_status open_session(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
-{
-    KVL_TRY(kvl_session_init(&entry->session, group->bench->engine, &entry->config->run->policy, prompt->ids.n,
-                             max_new_tokens(group, &prompt->sample)));
-    if (!entry->planned)
-        kvl_record_plan(entry->record, group->bench, &entry->session.plan);
-    entry->planned = true;
-    return KVL_OK;
-}
+/* ---- one prompt --------------------------------------------------------------------------------------------------------- */
 
 /* One entry's turn at a sample is over. */
-static void end_turn(const struct kvl_eval_group *group, struct entry *entry, enum kvl_status status)
+static void end_turn(const struct turn *turn, struct kvl_eval_entry *entry, enum kvl_status status)
 {
     char label[96], method[64];
     if (status != KVL_OK)
-        fail_entry(entry, status);
+        kvl_eval_entry_fail(entry, status);
     kvl_session_free(&entry->session);
+    if (entry->is_reference)
+        return;
     kvl_config_label(entry->config, method, sizeof method);
-    snprintf(label, sizeof label, "%s %lld %s%s", group->task->name, (long long)group->n_context, method,
+    snprintf(label, sizeof label, "%s %lld %s%s", turn->group->task->name, (long long)turn->group->n_context, method,
              entry->over ? " (stopped)" : "");
-    kvl_progress_step(group->progress, label);
+    kvl_progress_step(turn->group->progress, label);
 }
 
-static enum kvl_status prefill(const struct kvl_eval_group *group, struct entry *const *together, int n,
-                               const struct prompt *prompt)
+static void answer(const struct turn *turn, struct kvl_eval_entry *entry)
+{
+    end_turn(turn, entry, kvl_eval_answer(turn->group, entry, turn->prompt, turn->logits));
+}
+
+static enum kvl_status open_session(const struct turn *turn, struct kvl_eval_entry *entry)
+{
+    return kvl_session_init(&entry->session, turn->group->bench->engine, &entry->config->run->policy, turn->n_prompt, turn->n_new);
+}
+
+static enum kvl_status prefill(const struct turn *turn, struct kvl_eval_entry *const *together, int n)
 {
     struct kvl_session **sessions = calloc((size_t)n + 1, sizeof *sessions);
     if (sessions == NULL)
@@ -173,127 +73,170 @@ static enum kvl_status prefill(const struct kvl_eval_group *group, struct entry 
     for (int i = 0; i < n; i++)
         sessions[i] = &together[i]->session;
     enum kvl_status status = kvl_engine_prefill(
-        group->bench->engine, &(struct kvl_prefill){.ids = prompt->ids.data, .n = prompt->ids.n}, sessions, n);
+        turn->group->bench->engine, &(struct kvl_prefill){.ids = turn->prompt->ids.data, .n = turn->n_prompt}, sessions, n);
     free(sessions);
     return status;
 }
 
-static void run_alone(const struct kvl_eval_group *group, struct entry *entry, const struct prompt *prompt)
+static void run_alone(const struct turn *turn, struct kvl_eval_entry *entry)
 {
-    enum kvl_status status = open_session(group, entry, prompt);
+    enum kvl_status status = open_session(turn, entry);
     if (status == KVL_OK)
-        status = prefill(group, &entry, 1, prompt);
-    end_turn(group, entry, status == KVL_OK ? answer(group, entry, prompt) : status);
+        status = prefill(turn, &entry, 1);
+    if (status == KVL_OK)
+        answer(turn, entry);
+    else
+        end_turn(turn, entry, status);
 }
 
 /* Prefills together, then lets each entry answer. What does not fit beside the others may fit alone. */
-static void run_together(const struct kvl_eval_group *group, struct entry *const *together, int n, const struct prompt *prompt)
+static void run_together(const struct turn *turn, struct kvl_eval_entry *const *together, int n)
 {
-    enum kvl_status status = prefill(group, together, n, prompt);
+    enum kvl_status status = prefill(turn, together, n);
     bool again = status == KVL_E_OOM && n > 1;
     for (int i = 0; i < n; i++)
         if (again)
             kvl_session_free(&together[i]->session);
+        else if (status == KVL_OK)
+            answer(turn, together[i]);
         else
-            end_turn(group, together[i], status == KVL_OK ? answer(group, together[i], prompt) : status);
+            end_turn(turn, together[i], status);
     for (int i = 0; i < n && again; i++)
-        run_alone(group, together[i], prompt);
+        run_alone(turn, together[i]);
 }
 
 /* Opens as many sessions as memory has room for and runs these, until none is left. */
-static void run_shared(const struct kvl_eval_group *group, struct entry *const *shared, int n, const struct prompt *prompt)
+static void run_shared(const struct turn *turn, struct kvl_eval_entry *const *shared, int n)
 {
     for (int first = 0; first < n;) {
         int opened = 0;
         enum kvl_status status = KVL_OK;
         while (first + opened < n && status == KVL_OK) {
-            status = open_session(group, shared[first + opened], prompt);
+            status = open_session(turn, shared[first + opened]);
             opened += status == KVL_OK;
         }
         if (opened > 0)
-            run_together(group, shared + first, opened, prompt);
+            run_together(turn, shared + first, opened);
         else
-            end_turn(group, shared[first], status);
+            end_turn(turn, shared[first], status);
         first += opened > 0 ? opened : 1;
     }
 }
 
-static bool leaves_prefill(const struct kvl_eval_group *group, const struct entry *entry, const struct prompt *prompt)
+/* Whether the entry's prefill is the full one; the first prompt's plan goes into the record. */
+static enum kvl_status plan_entry(const struct turn *turn, struct kvl_eval_entry *entry, bool *leaves_prefill)
 {
-    const struct kvl_shape *shape = &group->bench->model->shape;
+    const struct kvl_workbench *bench = turn->group->bench;
+    const struct kvl_shape *shape = &bench->model->shape;
     struct kvl_plan *plan = malloc(sizeof *plan);
-    bool leaves = plan != NULL
-                  && kvl_plan_make(plan, &entry->config->run->policy, shape, prompt->ids.n, max_new_tokens(group, &prompt->sample))
-                         == KVL_OK
-                  && kvl_plan_leaves_prefill(plan, shape);
+    if (plan == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for a plan");
+    enum kvl_status status = kvl_plan_make(plan, &entry->config->run->policy, shape, turn->n_prompt, turn->n_new);
+    *leaves_prefill = status == KVL_OK && kvl_plan_leaves_prefill(plan, shape);
+    if (status == KVL_OK && !entry->planned)
+        kvl_record_plan(entry->record, bench, plan);
+    entry->planned = status == KVL_OK;
     free(plan);
-    return leaves;
+    return status;
 }
 
-/* Entries that change the prefill run one after the other, the rest together. */
-static enum kvl_status run_sample(const struct kvl_eval_group *group, struct entries *entries, const struct prompt *prompt)
+/* Entries that leave the prefill as it is run together, the rest one after the other. */
+static enum kvl_status run_turn(const struct turn *turn, struct kvl_eval_entry *const *waiting, int n)
 {
-    struct entry **shared = calloc((size_t)entries->n + 1, sizeof *shared);
-    if (shared == NULL)
-        return kvl_fail(KVL_E_OOM, "no memory for %d sessions", entries->n);
-    int n = 0;
-    for (int i = 0; i < entries->n; i++) {
-        struct entry *entry = &entries->items[i];
-        if (entry->over)
-            end_turn(group, entry, KVL_OK);
-        else if (leaves_prefill(group, entry, prompt))
-            shared[n++] = entry;
+    struct kvl_eval_entry **parts = calloc(2 * (size_t)n + 1, sizeof *parts), **shared = parts, **alone = parts + n;
+    int n_shared = 0, n_alone = 0;
+    if (parts == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %d sessions", n);
+    for (int i = 0; i < n; i++) {
+        bool leaves_prefill = false;
+        enum kvl_status status = plan_entry(turn, waiting[i], &leaves_prefill);
+        if (status != KVL_OK)
+            end_turn(turn, waiting[i], status);
+        else if (leaves_prefill)
+            shared[n_shared++] = waiting[i];
         else
-            run_alone(group, entry, prompt);
+            alone[n_alone++] = waiting[i];
     }
-    run_shared(group, shared, n, prompt);
-    free(shared);
+    run_shared(turn, shared, n_shared);
+    for (int i = 0; i < n_alone; i++)
+        run_alone(turn, alone[i]);
+    free(parts);
     return KVL_OK;
 }
 
-static json_t *real_or_null(double x)
+/* ---- all samples --------------------------------------------------------------------------------------------------------- */
+
+/* Those that sample `index` is still to be run for; a reference alone waits for nobody. */
+static int list_waiting(const struct kvl_eval_group *group, struct entries *entries, int64_t index,
+                        struct kvl_eval_entry **waiting)
 {
-    return isfinite(x) ? json_real(x) : json_null();
+    int n = 0, n_records = 0;
+    for (int i = 0; i < entries->n; i++) {
+        struct kvl_eval_entry *entry = &entries->items[i];
+        if (entry->over || kvl_eval_entry_recall(entry, group->sink, index)) {
+            group->progress->total -= !entry->is_reference;
+            continue;
+        }
+        waiting[n++] = entry;
+        n_records += !entry->is_reference;
+    }
+    return n_records > 0 ? n : 0;
 }
 
-static enum kvl_status finish_entry(const struct kvl_eval_group *group, struct entry *entry)
+/* Entries that were interrupted behind this sample have it already, but no plan in their record. */
+static bool has_unplanned(const struct entries *entries)
 {
-    json_t *record = entry->record, *scores = json_array();
-    for (int64_t i = 0; i < entry->n_done; i++)
-        json_array_append_new(scores, json_real(entry->scores[i]));
-    if (!entry->over) {
-        json_object_set_new(record, "status", json_string("ok"));
-        json_object_set_new(record, "score", real_or_null(kvl_mean(entry->scores, entry->n_done)));
-        json_object_set_new(record, "score_stderr", real_or_null(kvl_standard_error(entry->scores, entry->n_done)));
+    for (int i = 0; i < entries->n; i++)
+        if (!entries->items[i].planned && !entries->items[i].over && !entries->items[i].is_reference)
+            return true;
+    return false;
+}
+
+static enum kvl_status run_sample(const struct kvl_eval_group *group, struct entries *entries, int64_t index,
+                                  struct kvl_eval_entry **waiting)
+{
+    int n = list_waiting(group, entries, index, waiting);
+    if (n == 0 && !has_unplanned(entries))
+        return KVL_OK;
+    struct kvl_prompt prompt = {0};
+    struct turn turn = {.group = group, .prompt = &prompt, .logits = &entries->logits};
+    enum kvl_status status = make_prompt(group, index, &prompt);
+    for (int i = 0; i < n && status != KVL_OK; i++)
+        end_turn(&turn, waiting[i], status);
+    if (status != KVL_OK)
+        return KVL_OK;
+    kvl_eval_lengths(group, &prompt, &turn.n_prompt, &turn.n_new);
+    kvl_reference_logits_free(&entries->logits);
+    for (int i = 0; i < entries->n && status == KVL_OK; i++) {
+        bool unused;
+        if (!entries->items[i].planned && entries->items[i].n_done > index)
+            status = plan_entry(&turn, &entries->items[i], &unused);
     }
-    json_object_set_new(record, "scores", scores);
-    json_object_set_new(record, "n_scored", json_integer(entry->n_done));
-    json_object_set_new(record, "peak_bytes", json_integer(group->bench->ctx->memory.peak));
-    if (entry->n_done > 0) {
-        json_object_set_new(record, "tokens_in_mean", json_real(entry->tokens_in / (double)entry->n_done));
-        json_object_set_new(record, "tokens_out_mean", json_real(entry->tokens_out / (double)entry->n_done));
-    }
-    size_t i;
-    json_t *sample;
-    enum kvl_status status = KVL_OK;
-    json_array_foreach(entry->samples, i, sample)
-        if (status == KVL_OK)
-            status = kvl_sink_put_sample(group->sink, json_incref(sample));
-    return status == KVL_OK ? kvl_sink_put(group->sink, json_incref(record)) : status;
+    if (status == KVL_OK)
+        status = run_turn(&turn, waiting, n);
+    kvl_prompt_free(&prompt);
+    return status;
 }
 
 /* The configurations that are still to be run. */
 static enum kvl_status list_entries(const struct kvl_eval_group *group, struct entries *entries)
 {
-    entries->items = calloc((size_t)group->grid->n + 1, sizeof *entries->items);
+    const struct kvl_grid *grid = group->grid;
+    bool compares = group->task->score == NULL;
+    entries->items = calloc((size_t)grid->n + 2, sizeof *entries->items);
     if (entries->items == NULL)
-        return kvl_fail(KVL_E_OOM, "no memory for %d configurations", group->grid->n);
-    for (int i = 0; i < group->grid->n; i++) {
-        struct entry *entry = &entries->items[entries->n];
-        enum kvl_status status = entry_init(entry, group, &group->grid->configs[i]);
+        return kvl_fail(KVL_E_OOM, "no memory for %d configurations", grid->n);
+    if (compares) {
+        KVL_TRY(kvl_grid_init_reference(&entries->reference, &group->bench->model->shape));
+        KVL_TRY(kvl_eval_entry_init(&entries->items[entries->n++], group, &entries->reference.configs[0]));
+        entries->items[0].is_reference = true;
+    }
+    for (int i = 0; i < grid->n; i++) {
+        struct kvl_eval_entry *entry = &entries->items[entries->n];
+        enum kvl_status status = kvl_eval_entry_init(entry, group, &grid->configs[i]);
         if (status != KVL_OK || kvl_sink_has(group->sink, entry->record)) {
-            entry_free(entry);
-            group->progress->total -= status == KVL_OK ? group->bench->options->n_samples : 0;
+            kvl_eval_entry_free(entry);
+            group->progress->total -= status == KVL_OK ? group->n_samples : 0;
             KVL_TRY(status);
             continue;
         }
@@ -302,41 +245,72 @@ static enum kvl_status list_entries(const struct kvl_eval_group *group, struct e
     return KVL_OK;
 }
 
+static void free_entries(struct entries *entries)
+{
+    for (int i = 0; entries->items != NULL && i < entries->n; i++)
+        kvl_eval_entry_free(&entries->items[i]);
+    free(entries->items);
+    kvl_grid_free(&entries->reference);
+    kvl_reference_logits_free(&entries->logits);
+}
+
 enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
 {
     struct entries entries = {0};
-    enum kvl_status status = list_entries(group, &entries);
+    struct kvl_eval_entry **waiting = NULL;
+    enum kvl_status status;
+    KVL_TRY_OUT(list_entries(group, &entries));
+    waiting = calloc((size_t)entries.n + 1, sizeof *waiting);
+    if (waiting == NULL)
+        KVL_TRY_OUT(kvl_fail(KVL_E_OOM, "no memory for %d configurations", entries.n));
     group->bench->ctx->memory.peak = group->bench->ctx->memory.current;
-    for (int64_t i = 0; i < group->bench->options->n_samples && entries.n > 0 && status == KVL_OK; i++) {
-        struct prompt prompt = {0};
-        enum kvl_status made = prompt_make(&prompt, group, i);
-        for (int e = 0; e < entries.n && made != KVL_OK; e++)
-            if (!entries.items[e].over)
-                fail_entry(&entries.items[e], made);
-        status = run_sample(group, &entries, &prompt);
-        prompt_free(&prompt);
-    }
-    for (int i = 0; i < entries.n; i++) {
-        if (status == KVL_OK)
-            status = finish_entry(group, &entries.items[i]);
-        entry_free(&entries.items[i]);
-    }
-    free(entries.items);
+    for (int64_t i = 0; i < group->n_samples; i++)
+        KVL_TRY_OUT(run_sample(group, &entries, i, waiting));
+    for (int i = 0; i < entries.n; i++)
+        KVL_TRY_OUT(kvl_eval_entry_finish(&entries.items[i], group));
+out:
+    free(waiting);
+    free_entries(&entries);
     return status;
 }
 
-enum kvl_status kvl_eval_group_check(const struct kvl_eval_group *group)
+/* ---- before anything runs ------------------------------------------------------------------------------------------------ */
+
+enum kvl_status kvl_eval_group_count(struct kvl_eval_group *group)
 {
-    struct prompt prompt = {0};
-    enum kvl_status status = prompt_make(&prompt, group, 0);
-    for (int i = 0; i < group->grid->n && status == KVL_OK; i++) {
-        const struct kvl_config *config = &group->grid->configs[i];
-        const struct kvl_shape *shape = &group->bench->model->shape;
-        int64_t n_new = max_new_tokens(group, &prompt.sample), n_least = group->n_context - group->n_context / 50;
-        status = kvl_config_check(config, shape, group->n_context, n_new);
-        if (status == KVL_OK)
-            status = kvl_config_check(config, shape, n_least, n_new);
-    }
-    prompt_free(&prompt);
+    const struct kvl_options *options = group->bench->options;
+    struct kvl_task_request request = kvl_eval_request(group, 0);
+    int64_t n_available = options->n_samples;
+    if (group->task->count != NULL)
+        KVL_TRY(group->task->count(group->task, &request, &n_available));
+    group->n_samples = options->samples_given && options->n_samples < n_available ? options->n_samples : n_available;
+    KVL_REQUIRE(group->n_samples > 0, "%s has no samples", group->task->name);
+    const struct kvl_chat_template *chat = kvl_prompt_template(group->task, &request);
+    group->template_name = chat != NULL ? chat->name : NULL;
+    return KVL_OK;
+}
+
+/* A generated prompt may have any length from 2 % below the context on. */
+static enum kvl_status check_config(const struct kvl_eval_group *group, const struct kvl_config *config,
+                                    const struct kvl_prompt *prompt)
+{
+    const struct kvl_shape *shape = &group->bench->model->shape;
+    int64_t n_prompt, n_new;
+    kvl_eval_lengths(group, prompt, &n_prompt, &n_new);
+    KVL_TRY(kvl_config_check(config, shape, n_prompt, n_new));
+    if (!group->task->has_context || group->task->count != NULL || prompt->n_before_question > 0)
+        return KVL_OK;
+    KVL_TRY(kvl_config_check(config, shape, group->n_context, n_new));
+    return kvl_config_check(config, shape, group->n_context - group->n_context / 50, n_new);
+}
+
+enum kvl_status kvl_eval_group_check(struct kvl_eval_group *group)
+{
+    struct kvl_prompt prompt = {0};
+    KVL_TRY(kvl_eval_group_count(group));
+    enum kvl_status status = make_prompt(group, 0, &prompt);
+    for (int i = 0; i < group->grid->n && status == KVL_OK; i++)
+        status = check_config(group, &group->grid->configs[i], &prompt);
+    kvl_prompt_free(&prompt);
     return status;
 }

@@ -109,6 +109,12 @@ enum kvl_status kvl_grid_init(struct kvl_grid *grid, const struct kvl_options *o
     return status;
 }
 
+enum kvl_status kvl_grid_init_reference(struct kvl_grid *grid, const struct kvl_shape *shape)
+{
+    *grid = (struct kvl_grid){0};
+    return add(grid, &(struct kvl_config){.method = kvl_method_at(0), .profile = KVL_PROFILE_DEFAULT}, shape);
+}
+
 void kvl_grid_free(struct kvl_grid *grid)
 {
     for (int i = 0; i < grid->n; i++)

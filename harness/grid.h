@@ -27,6 +27,9 @@ struct kvl_grid {
 
 /* KVL_E_ARG where a parameter is wrong, or a setting names a method that is not in the list. */
 enum kvl_status kvl_grid_init(struct kvl_grid *grid, const struct kvl_options *options, const struct kvl_shape *shape);
+
+/* The one configuration that all others are compared with: the first method of the table with its defaults. */
+enum kvl_status kvl_grid_init_reference(struct kvl_grid *grid, const struct kvl_shape *shape);
 void kvl_grid_free(struct kvl_grid *grid);
 
 /* Whether a prompt of n tokens can be run: the method's own rules (KVL_E_ARG names them) and the model's context. */

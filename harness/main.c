@@ -8,25 +8,21 @@
 #include "harness/option_parse.h"
 #include "harness/thread_policy.h"
 
-static const struct kvl_command *const commands[] = {
-    &kvl_command_list,     &kvl_command_generate, &kvl_command_tokenize, &kvl_command_eval,
-    &kvl_command_bench,    &kvl_command_report,   &kvl_command_plot,     &kvl_command_compare,
-};
-
-enum { N_COMMANDS = sizeof commands / sizeof *commands, SENTENCE_MAX = 1024 };
+enum { SENTENCE_MAX = 1024 };
 
 static const char *next_command(const void *context, int i)
 {
     (void)context;
-    return i < (int)N_COMMANDS ? commands[i]->name : NULL;
+    return kvl_command_at(i) != NULL ? kvl_command_at(i)->name : NULL;
 }
 
 static void print_help(FILE *stream)
 {
     fputs("Usage: kvlab COMMAND ARGUMENT.. [options]\n"
           "Compares KV-cache compression methods for LLMs on one engine.\n\n", stream);
-    for (int i = 0; i < (int)N_COMMANDS; i++)
-        fprintf(stream, "  %-9s %-34s %s\n", commands[i]->name, commands[i]->arguments, commands[i]->help);
+    const struct kvl_command *command;
+    for (int i = 0; (command = kvl_command_at(i)) != NULL; i++)
+        fprintf(stream, "  %-9s %-39s %s\n", command->name, command->arguments, command->help);
     fputs("\n`kvlab COMMAND --help` shows the options of a command.\n", stream);
 }
 
@@ -72,9 +68,10 @@ static enum kvl_status run_named(const char *name, int argc, char **argv)
         print_help(stdout);
         return KVL_OK;
     }
-    for (int i = 0; i < (int)N_COMMANDS; i++)
-        if (strcmp(name, commands[i]->name) == 0)
-            return run(commands[i], argc, argv);
+    const struct kvl_command *command;
+    for (int i = 0; (command = kvl_command_at(i)) != NULL; i++)
+        if (strcmp(name, command->name) == 0)
+            return run(command, argc, argv);
     const char *near = kvl_nearest(name, next_command, NULL);
     return kvl_fail(KVL_E_ARG, "unknown command '%s'%s%s%s; `kvlab --help` lists them", name,
                     near != NULL ? ": did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");

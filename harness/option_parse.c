@@ -8,8 +8,7 @@
 #include "core/nearest.h"
 #include "harness/option_table.h"
 
-/* The i-th option of a command, --help last; NULL past the end. */
-static const struct kvl_option *option_at(const struct kvl_command *command, int i)
+const struct kvl_option *kvl_command_option(const struct kvl_command *command, int i)
 {
     int n = (int)strlen(command->keys);
     return i < n ? kvl_option_find(command->keys[i]) : i == n ? kvl_option_find(KVL_OPTION_HELP) : NULL;
@@ -17,7 +16,7 @@ static const struct kvl_option *option_at(const struct kvl_command *command, int
 
 static const char *next_name(const void *context, int i)
 {
-    const struct kvl_option *option = option_at(context, i);
+    const struct kvl_option *option = kvl_command_option(context, i);
     return option != NULL ? option->name : NULL;
 }
 
@@ -50,7 +49,7 @@ static enum kvl_status check_long(struct words *words, const char *name)
 {
     const struct kvl_option *option;
     size_t n = strcspn(name, "=");
-    for (int i = 0; (option = option_at(words->command, i)) != NULL; i++)
+    for (int i = 0; (option = kvl_command_option(words->command, i)) != NULL; i++)
         if (strlen(option->name) == n && strncmp(option->name, name, n) == 0)
             break;
     if (option == NULL)
@@ -65,7 +64,7 @@ static enum kvl_status check_short(struct words *words, const char *letters)
 {
     for (; *letters != '\0'; letters++) {
         const struct kvl_option *option;
-        for (int i = 0; (option = option_at(words->command, i)) != NULL && option->key != *letters;)
+        for (int i = 0; (option = kvl_command_option(words->command, i)) != NULL && option->key != *letters;)
             i++;
         KVL_REQUIRE(option != NULL, "`kvlab %s` has no option '-%c'; `kvlab %s --help` lists them", words->command->name, *letters,
                     words->command->name);
@@ -114,6 +113,16 @@ static enum kvl_status add_positional(struct kvl_options *options, const char *v
     return KVL_OK;
 }
 
+static enum kvl_status note_given(struct kvl_options *options, const struct kvl_option *option, const char *value)
+{
+    struct kvl_given_option *given = realloc(options->given, (size_t)(options->n_given + 1) * sizeof *given);
+    if (given == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for the options");
+    options->given = given;
+    given[options->n_given++] = (struct kvl_given_option){option, value};
+    return KVL_OK;
+}
+
 static error_t on_word(int key, char *value, struct argp_state *state)
 {
     struct parsing *parsing = state->input;
@@ -123,6 +132,8 @@ static error_t on_word(int key, char *value, struct argp_state *state)
     char name[64];
     snprintf(name, sizeof name, "--%s", option != NULL ? option->name : "");
     parsing->status = option != NULL ? option->parse(parsing->options, name, value) : add_positional(parsing->options, value);
+    if (parsing->status == KVL_OK && option != NULL)
+        parsing->status = note_given(parsing->options, option, value);
     return parsing->status == KVL_OK ? 0 : EINVAL;
 }
 
@@ -130,27 +141,14 @@ static error_t on_word(int key, char *value, struct argp_state *state)
 static struct argp describe(const struct kvl_command *command, struct argp_option *list)
 {
     const struct kvl_option *option;
-    for (int i = 0; (option = option_at(command, i)) != NULL; i++)
+    for (int i = 0; (option = kvl_command_option(command, i)) != NULL; i++)
         list[i] = (struct argp_option){.name = option->name, .key = option->key, .arg = option->argument, .doc = option->help};
     return (struct argp){.options = list, .parser = on_word, .args_doc = command->arguments, .doc = command->help};
 }
 
-static void set_defaults(struct kvl_options *options)
-{
-    options->backend = "auto";
-    options->dtype = KVL_BF16;
-    options->n_samples = 10;
-    options->n_warmups = 2;
-    options->threshold_score = 0.02;
-    options->threshold_latency = 0.05;
-    options->threshold_memory = 0.02;
-    options->alpha = 0.05;
-}
-
 enum kvl_status kvl_options_parse(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv)
 {
-    *options = (struct kvl_options){.command = command, .argc = argc, .argv = argv};
-    set_defaults(options);
+    kvl_options_init(options, command, argc, argv);
     struct words words = {command, argc, 1, argv};
     KVL_TRY(check_words(&words));
     struct argp_option list[KVL_N_OPTIONS_MAX] = {0};

@@ -12,6 +12,9 @@ extern "C" {
  * way. KVL_E_ARG with a sentence on wrong usage; prints nothing. */
 enum kvl_status kvl_options_parse(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv);
 
+/* The i-th option of a command, --help last; NULL past the end. */
+const struct kvl_option *kvl_command_option(const struct kvl_command *command, int i);
+
 /* What --help shows. */
 void kvl_options_print_help(const struct kvl_command *command);
 

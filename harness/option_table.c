@@ -137,6 +137,11 @@ static enum kvl_status parse_set(struct kvl_options *o, const char *name, const 
     const char *dot = strchr(value, '.'), *equals = strchr(value, '=');
     KVL_REQUIRE(dot != NULL && equals != NULL && dot > value && dot + 1 < equals && equals[1] != '\0',
                 "%s '%s': write method.param=value", name, value);
+    char family[32], param[64];
+    snprintf(family, sizeof family, "%.*s", (int)(dot - value < 31 ? dot - value : 31), value);
+    snprintf(param, sizeof param, "%.*s", (int)(equals - dot - 1 < 63 ? equals - dot - 1 : 63), dot + 1);
+    if (kvl_task_setting_family(family))
+        return kvl_task_setting_parse(&o->task_settings, family, param, equals + 1);
     struct kvl_set_option *all = realloc(o->settings, (size_t)(o->n_settings + 1) * sizeof *all);
     if (all == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for the options");
@@ -164,9 +169,47 @@ static enum kvl_status parse_set(struct kvl_options *o, const char *name, const 
     return status;
 }
 
+static enum kvl_status parse_protocol(struct kvl_options *o, const char *name, const char *value)
+{
+    const char *known;
+    for (int i = 0; (known = kvl_protocol_name(i)) != NULL; i++)
+        if (strcmp(known, value) == 0) {
+            o->task_settings.protocol = (enum kvl_protocol)i;
+            return KVL_OK;
+        }
+    return kvl_fail(KVL_E_ARG, "%s '%s' is unknown: use plain or fastkv", name, value);
+}
+
+static enum kvl_status parse_query_aware(struct kvl_options *o, const char *name, const char *value)
+{
+    KVL_REQUIRE(strcmp(value, "on") == 0 || strcmp(value, "off") == 0, "%s '%s' is unknown: use on or off", name, value);
+    o->query_agnostic = strcmp(value, "off") == 0;
+    return KVL_OK;
+}
+
+static enum kvl_status parse_max_prompt(struct kvl_options *o, const char *name, const char *value)
+{
+    return number(name, value, 2, 1 << 30, &o->task_settings.max_prompt);
+}
+
 static enum kvl_status parse_samples(struct kvl_options *o, const char *name, const char *value)
 {
+    o->samples_given = true;
     return number(name, value, 1, 1000000, &o->n_samples);
+}
+
+static enum kvl_status parse_shard(struct kvl_options *o, const char *name, const char *value)
+{
+    char text[32];
+    const char *slash = strchr(value, '/');
+    double index, count;
+    KVL_REQUIRE(slash != NULL && slash - value < (int)sizeof text, "%s '%s': write i/n, such as 1/4", name, value);
+    snprintf(text, sizeof text, "%.*s", (int)(slash - value), value);
+    KVL_TRY(kvl_number_parse(name, slash + 1, true, 1, 100000, &count));
+    KVL_TRY(kvl_number_parse(name, text, true, 1, count, &index));
+    o->shard_index = (int64_t)index - 1;
+    o->shard_count = (int64_t)count;
+    return KVL_OK;
 }
 
 static enum kvl_status parse_new_tokens(struct kvl_options *o, const char *name, const char *value)
@@ -198,6 +241,7 @@ static enum kvl_status parse_seed(struct kvl_options *o, const char *name, const
         return kvl_number_parse(name, value, false, min, max, &o->field);                              \
     }
 REAL_OPTION(threshold_score, 0.0, 1.0)
+REAL_OPTION(threshold_nats, 0.0, 100.0)
 REAL_OPTION(threshold_latency, 0.0, 100.0)
 REAL_OPTION(threshold_memory, 0.0, 100.0)
 REAL_OPTION(alpha, 1e-6, 0.5)
@@ -209,6 +253,16 @@ REAL_OPTION(alpha, 1e-6, 0.5)
         o->field = value;                                                                                  \
         return KVL_OK;                                                                                     \
     }
+#define FOLDER_OPTION(field)                                                                               \
+    static enum kvl_status parse_##field(struct kvl_options *o, const char *name, const char *value)       \
+    {                                                                                                      \
+        KVL_REQUIRE(*value != '\0', "%s: the value is empty", name);                                       \
+        o->task_settings.field = value;                                                                    \
+        return KVL_OK;                                                                                     \
+    }
+FOLDER_OPTION(haystack_dir)
+FOLDER_OPTION(ruler_dir)
+FOLDER_OPTION(longbench_dir)
 TEXT_OPTION(logits_file)
 TEXT_OPTION(kept_file)
 TEXT_OPTION(kept_end_file)
@@ -272,7 +326,13 @@ static const struct kvl_option rows[] = {
     {'t', "task", "T,..", "tasks, by name", parse_tasks},
     {'c', "context", "N,..", "prompt tokens: 1k,2k,4k or 1024:4096:1024", parse_contexts},
     {'p', "phase", "prefill,decode,e2e", "what to time (default all three)", parse_phases},
-    {'n', "samples", "S", "samples per configuration (default 10)", parse_samples},
+    {'n', "samples", "S", "samples per configuration (default 10, or all that a task's files hold)", parse_samples},
+    {'O', "protocol", "plain|fastkv", "template, BOS, answer prefix, new tokens (default plain)", parse_protocol},
+    {'Q', "query-aware", "on|off", "off: the context is compressed before the question is seen (default on)", parse_query_aware},
+    {'U', "max-prompt", "N", "cut the middle out of a longer user's message", parse_max_prompt},
+    {'a', "haystack", "DIR", "text files to hide needles in, or to read on in, in place of composed essays", parse_haystack_dir},
+    {'u', "ruler", "DIR", "official RULER files, CONTEXT/TASK.jsonl", parse_ruler_dir},
+    {'D', "longbench", "DIR", "official LongBench files", parse_longbench_dir},
     {'g', "new-tokens", "G", "tokens to generate", parse_new_tokens},
     {'w', "warmup", "W", "rounds before the samples count (default 2)", parse_warmups},
     {'L', "time-limit", "SECONDS", "end the sampling of a context after this time, with at least two samples", parse_time_limit},
@@ -292,17 +352,20 @@ static const struct kvl_option rows[] = {
     {'F', "format", "table|markdown|csv", "form of the table (default table)", parse_format},
     {'T', "title", "TEXT", "title of the figure", parse_title},
     {'J', "json", NULL, "JSON on standard output", parse_json},
-    {'f', "force", NULL, "do what is refused otherwise: time a debug build, compare what was measured in different ways",
-     parse_force},
-    {'u', "threshold-score", "D", "smallest change of a mean score that counts, of 1 (default 0.02: two points of a hundred)",
+    {'i', "shard", "I/N", "run every N-th job, beginning with the I-th; records of all shards may go to one file", parse_shard},
+    {'f', "force", NULL, "do what is refused otherwise: time a debug build, add to a file of another version of kvlab, compare what "
+     "was measured in different ways", parse_force},
+    {'z', "threshold-score", "D", "smallest change of a mean score that counts, of 1 (default 0.02: two points)",
      parse_threshold_score},
-    {'v', "threshold-latency", "D", "smallest change of a median time that counts, as a share (default 0.05: equal runs on a quiet "
-     "machine differ by one or two percent)", parse_threshold_latency},
+    {'v', "threshold-latency", "D", "smallest change of a median time that counts, as a share (default 0.05: equal runs on a "
+     "quiet machine differ by one or two percent)", parse_threshold_latency},
     {'V', "threshold-memory", "D", "smallest change of peak memory that counts, as a share (default 0.02)",
      parse_threshold_memory},
-    {'A', "alpha", "P", "expected share of false ones among the changes reported, over all rows together; where nothing "
-     "changed, the probability of any (default 0.05)", parse_alpha},
-    {'a', "allow-missing", NULL, "rows of BASE that NEW lacks are no failure", parse_allow_missing},
+    {'G', "threshold-nats", "D", "smallest change of a mean divergence or likelihood that counts, in nats a token (default 0.01: "
+     "one percent of perplexity)", parse_threshold_nats},
+    {'A', "alpha", "P", "expected share of false ones among the changes reported, over all rows together; where "
+     "nothing changed, the probability of any (default 0.05)", parse_alpha},
+    {'E', "allow-missing", NULL, "rows of BASE that NEW lacks are no failure", parse_allow_missing},
     {'B', "backend", "cpu|cuda|auto", "where to compute (default auto)", parse_backend},
     {'d', "dtype", "f32|bf16", "type of weights, activations and cache (default bf16)", parse_dtype},
     {'j', "threads", "N", "CPU threads (default: all cores)", parse_threads},

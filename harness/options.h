@@ -3,6 +3,7 @@
 #define KVL_OPTIONS_H
 
 #include "core/chat_template.h"
+#include "datasets/task_settings.h"
 #include "methods/method.h"
 
 #ifdef __cplusplus
@@ -26,11 +27,19 @@ struct kvl_set_option {
     struct kvl_words values;
 };
 
+/* One option as the command line gave it. */
+struct kvl_given_option {
+    const struct kvl_option *option;
+    const char *value;
+};
+
 struct kvl_options {
     const struct kvl_command *command;
     int argc;
     char **argv; /* the command's name and what follows */
     struct kvl_words positional; /* MODEL, or FILE.., or KIND */
+    struct kvl_given_option *given; /* [n_given] in their order */
+    int n_given;
 
     const char *backend, *isa;
     enum kvl_dtype dtype;
@@ -42,8 +51,11 @@ struct kvl_options {
     struct kvl_set_option *settings;
     int n_settings;
     int64_t n_samples, n_new_tokens, n_warmups;
+    bool samples_given; /* n_samples is the user's, not the default */
     double time_limit_s;
     uint64_t seed;
+    struct kvl_task_settings task_settings;
+    bool query_agnostic; /* the context is compressed before the question is seen */
 
     const char *template_name; /* NULL: the file's own */
     const char *system;
@@ -51,13 +63,17 @@ struct kvl_options {
     bool raw, special_text, show_kept;
     const char *logits_file, *kept_file, *kept_end_file, *html_file;
 
-    double threshold_score, threshold_latency, threshold_memory, alpha;
+    double threshold_score, threshold_nats, threshold_latency, threshold_memory, alpha;
     bool allow_missing;
 
     const char *output;
+    int64_t shard_index, shard_count; /* 0 <= index < count; count 0: no --shard */
     bool json, resume, force, help;
     const char *format, *title;
 };
+
+/* What holds where nothing is given. */
+void kvl_options_init(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv);
 
 /* Frees what parsing allocated. */
 void kvl_options_free(struct kvl_options *options);

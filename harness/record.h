@@ -8,10 +8,13 @@
  *   other_load_cpus (CPUs that other programs kept busy while the samples were taken, on average; of machine_cpus)
  *   model, model_source, model_hash, architecture, n_layer, n_embd, n_head, n_kv, head_size, n_ff, n_vocab
  *   method, profile, kv_rate, kv_budget, params (object: every resolved parameter by name)
- *   task, task_version, metric, protocol, query_aware, template, seed, context, n_samples
- *   tokens_in_mean, tokens_out_mean, bos_count, truncated
+ *   task, task_version, category, metric, second_metric, protocol, query_aware, template, seed, context, n_samples,
+ *   max_prompt, haystack (folder), code_similarity ("difflib" | "levenshtein")
+ *   tokens_in_mean, tokens_out_mean, bos_count, truncated (samples whose middle was cut)
  *   status ("ok" | "skipped" | "oom" | "failed"), reason
- *   score, score_stderr, n_scored, scores (raw, per sample)
+ *   score, score_stderr, n_scored, scores (raw, of samples 0, 1, ...), the same of second_metric: second_score...;
+ *   depths (of the needle in each sample, 0 to 1), and of fidelity tasks kl_mean, kl_stderr, kl_samples (nats a token),
+ *   nll_difference_mean, nll_difference_stderr, nll_difference_samples (nats a token, > 0: worse than the reference)
  *   heads_stored, kept_per_layer (array), token_layers, token_layers_full, kv_bytes, kv_bytes_full, peak_bytes,
  *   peak_prefill_bytes, peak_decode_bytes, weight_bytes, workspace_bytes
  *     Peaks count everything that the backend holds, weights and workspace included, from a reset at the start of each phase

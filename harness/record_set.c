@@ -24,6 +24,7 @@ static const struct {
     {"prefill_median_ns", NUMBER}, {"prefill_p05_ns", NUMBER}, {"prefill_p95_ns", NUMBER},
     {"decode_token_median_ns", NUMBER}, {"decode_token_p05_ns", NUMBER}, {"decode_token_p95_ns", NUMBER},
     {"e2e_median_ns", NUMBER}, {"peak_bytes", NUMBER}, {"build_type", TEXT}, {"scores", NUMBERS},
+    {"second_scores", NUMBERS}, {"kl_samples", NUMBERS}, {"nll_difference_samples", NUMBERS},
     {"prefill_samples_ns", NUMBERS}, {"decode_token_samples_ns", NUMBERS}, {"e2e_samples_ns", NUMBERS},
 };
 

@@ -10,12 +10,18 @@ say() { printf '\n== %s\n' "$*" >&2; }
 
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
+# The packages among the arguments that are not installed.
+missing_of() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || printf ' %s' "$package"
+    done
+}
+
 # Installs what is missing of PACKAGES; nothing on a second run.
 install_packages() {
-    local missing="" package
-    for package in $PACKAGES; do
-        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
-    done
+    local missing
+    missing=$(missing_of $PACKAGES)
     [ -z "$missing" ] && return 0
     [ "$(id -u)" = 0 ] || die "these packages are missing; install them as root and run this again: apt-get install$missing"
     say "installing$missing"

@@ -73,28 +73,29 @@ static enum kvl_status read_finished(struct kvl_sink *sink)
     return KVL_OK;
 }
 
-/* "config_key#index" of a sample's line; malloc'd. */
-static char *sample_name(const json_t *sample)
+/* "config_key#index" of a sample; malloc'd, NULL without memory. */
+static char *sample_name(const char *config_key, int64_t index)
 {
-    const char *key = kvl_record_text(sample, "config_key");
     char *name = NULL;
-    if (asprintf(&name, "%s#%lld", key != NULL ? key : "", (long long)json_integer_value(json_object_get(sample, "index"))) < 0)
-        return NULL;
-    return name;
+    return asprintf(&name, "%s#%lld", config_key, (long long)index) < 0 ? NULL : name;
 }
 
+/* The texts of a long run need not be in memory together. */
 static void note_sample(struct kvl_sink *sink, const char *line, size_t n)
 {
+    static const char *const texts[] = {"config_key", "prompt", "prediction", "answers", "all_classes"};
     json_t *sample = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
-    char *name = sample != NULL ? sample_name(sample) : NULL;
+    const char *key = sample != NULL ? kvl_record_text(sample, "config_key") : NULL;
+    char *name = key != NULL ? sample_name(key, json_integer_value(json_object_get(sample, "index"))) : NULL;
+    for (size_t i = 0; name != NULL && i < sizeof texts / sizeof *texts; i++)
+        json_object_del(sample, texts[i]);
     if (name != NULL)
-        json_object_set_new(sink->written, name, json_true());
+        json_object_set(sink->written, name, sample);
     free(name);
     json_decref(sample);
 }
 
-/* A run that was killed between its samples and their record has left samples that come again. Line by line: the prompts of a
- * long run need not be in memory together. */
+/* A run that was killed before a record was written has left the samples that it had done. */
 static enum kvl_status read_samples(struct kvl_sink *sink)
 {
     FILE *file = fopen(sink->samples_path, "re");
@@ -166,14 +167,19 @@ enum kvl_status kvl_sink_put(struct kvl_sink *sink, json_t *record)
     return written;
 }
 
+const json_t *kvl_sink_sample(const struct kvl_sink *sink, const char *config_key, int64_t index)
+{
+    char *name = sample_name(config_key, index);
+    const json_t *sample = name != NULL ? json_object_get(sink->written, name) : NULL;
+    free(name);
+    return sample;
+}
+
 enum kvl_status kvl_sink_put_sample(struct kvl_sink *sink, json_t *sample)
 {
     enum kvl_status status = KVL_OK;
-    char *name = sample_name(sample);
-    bool is_there = name != NULL && json_object_get(sink->written, name) != NULL;
-    if (sink->samples_path != NULL && !is_there)
+    if (sink->samples_path != NULL)
         status = kvl_record_append(sink->samples_path, sample);
-    free(name);
     json_decref(sample);
     return status;
 }

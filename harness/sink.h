@@ -14,7 +14,7 @@ struct kvl_sink {
     const struct kvl_options *options;
     json_t *records;    /* array: written by this run, and those it resumed from */
     json_t *finished;   /* object: config_key of records with status ok or oom in the file, with --resume */
-    json_t *written;    /* object: "config_key#index" of the samples in samples_path, with --resume */
+    json_t *written;    /* object: by "config_key#index" the samples in samples_path, texts left out, with --resume */
     char *samples_path; /* sibling of the file for samples; NULL without a file, or with a device or pipe */
     int n_failed;
 };
@@ -26,6 +26,9 @@ void kvl_sink_free(struct kvl_sink *sink);
 
 /* Whether --resume found this record's configuration finished. */
 bool kvl_sink_has(const struct kvl_sink *sink, const json_t *record);
+
+/* The numbers of a sample that --resume found; NULL: it is not there. Valid as long as the sink. */
+const json_t *kvl_sink_sample(const struct kvl_sink *sink, const char *config_key, int64_t index);
 
 /* Writes a finished record and keeps it for the table; takes the reference. */
 enum kvl_status kvl_sink_put(struct kvl_sink *sink, json_t *record);

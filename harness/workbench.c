@@ -15,6 +15,30 @@ static enum kvl_status resolve_template(struct kvl_workbench *bench)
     return kvl_chat_template_recognize(bench->model->chat_jinja, &bench->chat);
 }
 
+enum kvl_status kvl_workbench_turn_to(struct kvl_workbench *bench, const struct kvl_options *options, bool wants_text)
+{
+    bench->options = options;
+    bench->chat = NULL;
+    if (!wants_text)
+        return KVL_OK;
+    KVL_REQUIRE(bench->model->tokenizer != NULL, "%s has no tokenizer: use a GGUF file or a folder with tokenizer.json",
+                options->positional.items[0]);
+    return resolve_template(bench);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool kvl_workbench_serves(const struct kvl_options *a, const struct kvl_options *b)
+{
+    return same_text(a->positional.items[0], b->positional.items[0]) && same_text(a->backend, b->backend) && same_text(a->isa, b->isa)
+           && a->dtype == b->dtype && a->n_threads == b->n_threads && a->memory_limit == b->memory_limit && a->chunk == b->chunk
+           && a->n_context_model == b->n_context_model
+           && (a->seed == b->seed || strncmp(a->positional.items[0], "random:", 7) != 0);
+}
+
 static enum kvl_status open_all(struct kvl_workbench *bench, bool wants_text)
 {
     const struct kvl_options *o = bench->options;
@@ -22,11 +46,7 @@ static enum kvl_status open_all(struct kvl_workbench *bench, bool wants_text)
     struct kvl_model_options how = {.dtype = o->dtype, .n_context = o->n_context_model, .seed = o->seed};
     KVL_TRY(kvl_backend_open(o->backend, &device, &bench->ctx));
     KVL_TRY(kvl_model_load(bench->ctx, o->positional.items[0], &how, &bench->model));
-    if (wants_text) {
-        KVL_REQUIRE(bench->model->tokenizer != NULL, "%s has no tokenizer: use a GGUF file or a folder with tokenizer.json",
-                    o->positional.items[0]);
-        KVL_TRY(resolve_template(bench));
-    }
+    KVL_TRY(kvl_workbench_turn_to(bench, o, wants_text));
     return kvl_engine_init(&bench->engine, bench->model, o->chunk);
 }
 

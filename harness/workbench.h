@@ -24,6 +24,12 @@ struct kvl_workbench {
 enum kvl_status kvl_workbench_init(struct kvl_workbench *bench, const struct kvl_options *options, bool wants_text);
 void kvl_workbench_free(struct kvl_workbench *bench);
 
+/* Whether a workbench opened under options `a` serves `b`: the same model, backend and types. */
+bool kvl_workbench_serves(const struct kvl_options *a, const struct kvl_options *b);
+
+/* The same model for other work. */
+enum kvl_status kvl_workbench_turn_to(struct kvl_workbench *bench, const struct kvl_options *options, bool wants_text);
+
 /* Tokens of a text for a prefill: at most one BOS in front where the template or the tokenizer wants one. `raw`: no template was
  * applied, so that the tokenizer's own rule decides. */
 enum kvl_status kvl_workbench_encode(const struct kvl_workbench *bench, const char *text, int64_t n, bool raw,

@@ -96,8 +96,8 @@ static enum kvl_status begin(struct kvl_method_run *run, const struct kvl_shape 
     KVL_TRY(upload_weights(run, state));
     if (planned->n_new == 0 || kvl_run_value(run, "decode").i == DECODE_OFF)
         return KVL_OK;
-    /* Sized for float32; bfloat16 uses half. */
-    KVL_TRY(kvl_run_alloc(run, n_layer * n * shape->n_head * shape->head_size * (int64_t)sizeof(float), &state->rows));
+    int64_t row = shape->n_head * shape->head_size * (int64_t)kvl_dtype_size(planned->dtype);
+    KVL_TRY(kvl_run_alloc(run, n_layer * n * row, &state->rows));
     KVL_TRY(kvl_run_alloc(run, n_layer * n * shape->n_head * (int64_t)sizeof(float), &lse));
     KVL_TRY(kvl_run_alloc(run, n_layer * n * (int64_t)sizeof(int32_t), &pos));
     state->lse = lse;

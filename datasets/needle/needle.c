@@ -5,6 +5,7 @@
 
 #include "datasets/needle/haystack.h"
 #include "datasets/needle/words.h"
+#include "datasets/prompt.h"
 #include "datasets/recall.h"
 
 /* What tells the tasks of the family apart. */
@@ -41,6 +42,8 @@ struct draft {
     struct kvl_haystack_needle needles[MAX_KEYS]; /* the first is asked for */
     struct kvl_haystack haystack;
     struct kvl_text user;
+    int64_t n_before_question;
+    double depth; /* of the needle that is asked for */
     struct kvl_ids ids; /* scratch */
 };
 
@@ -81,29 +84,22 @@ static enum kvl_status write_user(struct draft *draft, const struct kvl_haystack
     int64_t gaps[MAX_KEYS];
     draft->user.n = 0;
     KVL_TRY(kvl_text_add(&draft->user, introduction));
-    if (cut)
+    if (cut) {
         KVL_TRY(kvl_haystack_write(&draft->haystack, cut, draft->needles, draft->n_keys, gaps, &draft->user));
+        int64_t last = kvl_haystack_n_gaps(&draft->haystack, cut) - 1;
+        draft->depth = last > 0 ? (double)gaps[0] / (double)last : 0.0;
+    }
     for (int i = 0; !cut && i < draft->n_keys; i++)
         KVL_TRY(kvl_text_format(&draft->user, i > 0 ? " %s" : "%s", draft->needles[i].text));
+    draft->n_before_question = draft->user.n;
     return kvl_text_format(&draft->user, question_format, draft->keys[0].data);
 }
 
-/* Tokens of the whole prompt as it goes to the model, with the one BOS that may stand before it. */
+/* Tokens of the whole prompt as it goes to the model. */
 static enum kvl_status count_tokens(struct draft *draft, int64_t *n_tokens)
 {
-    const struct kvl_task_request *request = draft->request;
     struct kvl_sample sample = {.user = draft->user.data, .answer_prefix = draft->sample->answer_prefix};
-    char *prompt = NULL;
-    enum kvl_status status;
-    draft->ids.n = 0;
-    KVL_TRY_OUT(kvl_task_prompt(request, &sample, &prompt));
-    KVL_TRY_OUT(kvl_tokenizer_encode(request->tokenizer, prompt, (int64_t)strlen(prompt), KVL_SPECIAL_PARSE, &draft->ids));
-    bool bos = kvl_tokenizer_bos(request->tokenizer) >= 0
-               && (kvl_tokenizer_add_bos(request->tokenizer) || (request->chat && request->chat->wants_bos));
-    *n_tokens = draft->ids.n + bos;
-out:
-    free(prompt);
-    return status;
+    return kvl_prompt_count(draft->task, draft->request, &sample, &draft->ids, n_tokens);
 }
 
 /* Fills the context: tokens of sentences are added up, then the whole is counted, and the difference between the two, which
@@ -140,6 +136,8 @@ static enum kvl_status finish(struct draft *draft)
     if (!sample->answers)
         return kvl_fail(KVL_E_OOM, "no memory for the answers of a sample");
     sample->user = hand_over(&draft->user);
+    sample->n_before_question = draft->n_before_question;
+    sample->depth = draft->depth;
     sample->answers[sample->n_answers++] = hand_over(&draft->values[0]);
     sample->max_new_tokens = MAX_NEW_TOKENS;
     sample->stop = "\n";
@@ -189,7 +187,10 @@ static const struct needle_config single_noise = {.haystack = &kvl_haystack_nois
 static const struct needle_config single_essay = {.haystack = &kvl_haystack_essay, .n_keys = 1};
 static const struct needle_config multi_key = {.haystack = &kvl_haystack_essay, .n_keys = 4};
 
-#define NEEDLE .version = 1, .metric = "recall", .make = needle_make, .score = kvl_recall
+/* Under the fastkv protocol as its authors ran RULER. */
+#define NEEDLE                                                                                                     \
+    .version = 1, .metric = "recall", .has_context = true, .make = needle_make, .score = kvl_recall,               \
+    .fastkv = {.max_new_tokens = 64, .prefix_in_user = true}
 static const struct kvl_task tasks[] = {
     {NEEDLE, .name = "needle/single_noise", .title = "One number in a repeated line", .min_context = 256,
      .source = "RULER niah_single_1, arXiv:2404.06654; singular wording", .config = &single_noise},

@@ -12,7 +12,7 @@ kvlab=${KVLAB:-build/release/kvlab} experiment=${1:-harness/experiments/nightly.
 night=${KVLAB_NIGHT:-$(date -u +%Y-%m-%d)}.jsonl
 
 mkdir -p "$folder"
-"$kvlab" run "$experiment" -o "$folder/$night" --resume
+"$kvlab" run "$experiment" -o "$folder/$night"
 
 status=0
 for side in base last; do

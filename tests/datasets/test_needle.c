@@ -93,7 +93,7 @@ static const struct kvl_chat_template *find_chat(const char *name)
 static char *prompt_of(const struct kvl_task_request *request, const struct kvl_sample *sample)
 {
     char *prompt;
-    assert_ok(kvl_task_prompt(request, sample, &prompt));
+    assert_ok(kvl_chat_template_render(request->chat, NULL, sample->user, sample->answer_prefix, &prompt));
     return prompt;
 }
 
@@ -181,7 +181,13 @@ static void check_task(const struct kvl_task *task, int n_needles, const struct 
     check_content(&sample, n_needles, prompt);
     assert_int_equal(sample.max_new_tokens, 16);
     assert_string_equal(sample.stop, "\n");
-    assert_true(task->score(sample.answers[0], (const char *const *)sample.answers, 1) == 1);
+    double score;
+    struct kvl_scoring right = {.prediction = sample.answers[0], .answers = (const char *const *)sample.answers, .n_answers = 1};
+    assert_ok(task->score(&right, &score));
+    assert_true(score == 1);
+    assert_true(sample.depth >= 0 && sample.depth <= 1);
+    const char *question = sample.user + sample.n_before_question;
+    assert_ptr_equal(strstr(question, "\nWhat is the special magic number for"), question);
     free(prompt);
     kvl_sample_free(&sample);
     assert_null(sample.user);
@@ -288,7 +294,7 @@ static void test_size_and_content(void **state)
                 for (size_t t = 0; t < sizeof chats / sizeof *chats; t++)
                     for (int index = 0; index < 6; index++)
                         check_task(find(expected_tasks[i].name), expected_tasks[i].n_needles,
-                                   &(struct kvl_task_request){tokenizer, find_chat(chats[t]), contexts[c], 1, index});
+                                   &(struct kvl_task_request){tokenizer, find_chat(chats[t]), contexts[c], 1, index, NULL});
         kvl_tokenizer_free(tokenizer);
     }
 }
@@ -310,7 +316,7 @@ static void test_small_model_size_and_content(void **state)
             clock_gettime(CLOCK_MONOTONIC, &begin);
             for (int index = 0; index < n_samples; index++)
                 check_task(task, expected_tasks[i].n_needles,
-                           &(struct kvl_task_request){model->tokenizer, chat, contexts[c], 1, index});
+                           &(struct kvl_task_request){model->tokenizer, chat, contexts[c], 1, index, NULL});
             clock_gettime(CLOCK_MONOTONIC, &end);
             double ms = 1e3 * (double)(end.tv_sec - begin.tv_sec) + 1e-6 * (double)(end.tv_nsec - begin.tv_nsec);
             print_message("%s, %lld tokens: %.1f ms a sample, checks included\n", task->name, (long long)contexts[c], ms / n_samples);
@@ -328,7 +334,7 @@ static void test_determinism(void **state)
     for (int i = 0; i < N_TASKS; i++) {
         const struct kvl_task *task = find(expected_tasks[i].name);
         uint64_t hashes[N + 1];
-        struct kvl_task_request request = {tokenizer, NULL, 2000, 5, 0};
+        struct kvl_task_request request = {tokenizer, NULL, 2000, 5, 0, NULL};
         for (int index = 0; index < N; index++) {
             request.index = index;
             char *prompt = make_prompt(task, &request), *again = make_prompt(task, &request);
@@ -369,7 +375,7 @@ static void test_prompts_stay_as_they_are(void **state)
     struct kvl_tokenizer *tokenizer = byte_tokenizer(true);
     for (int i = 0; i < N_TASKS; i++) {
         const struct kvl_task *task = find(expected_tasks[i].name);
-        char *prompt = make_prompt(task, &(struct kvl_task_request){tokenizer, NULL, 3000, 1, 3});
+        char *prompt = make_prompt(task, &(struct kvl_task_request){tokenizer, NULL, 3000, 1, 3, NULL});
         if (hash(prompt) != expected[i].hash || task->version != expected[i].version) {
             print_error("%s: version %d, hash 0x%016llx\n", task->name, task->version, (unsigned long long)hash(prompt));
             n_changed++;
@@ -393,7 +399,7 @@ static void test_depth(void **state)
             double least = 1, most = 0;
             for (int index = 0; index < N; index++) {
                 struct kvl_sample sample;
-                assert_ok(task->make(task, &(struct kvl_task_request){tokenizer, NULL, 16384, seed, index}, &sample));
+                assert_ok(task->make(task, &(struct kvl_task_request){tokenizer, NULL, 16384, seed, index, NULL}, &sample));
                 const char *begin = strchr(sample.user, '\n') + 1, *end = strrchr(sample.user, '\n');
                 const char *at = strstr(sample.user, sample.answers[0]);
                 assert_true(at > begin && at < end);
@@ -419,17 +425,17 @@ static void test_bad_requests(void **state)
         static const int64_t contexts[] = {INT64_MIN, -1, 0, 1, 100, 255, 400, INT64_MAX}; /* the question takes more bytes than 400 */
         for (size_t c = 0; c < sizeof contexts / sizeof *contexts; c++) {
             struct kvl_sample sample;
-            assert_int_equal(task->make(task, &(struct kvl_task_request){tokenizer, find_chat("smollm2"), contexts[c], 1, 0}, &sample),
+            assert_int_equal(task->make(task, &(struct kvl_task_request){tokenizer, find_chat("smollm2"), contexts[c], 1, 0, NULL}, &sample),
                              KVL_E_ARG);
             assert_non_null(strstr(kvl_last_error(), task->name));
             assert_true(sample.user == NULL && sample.answers == NULL && sample.answer_prefix == NULL);
         }
         struct kvl_sample sample;
-        assert_int_equal(task->make(task, &(struct kvl_task_request){tokenizer, NULL, 2000, 1, -1}, &sample), KVL_E_ARG);
-        assert_int_equal(task->make(task, &(struct kvl_task_request){NULL, NULL, 2000, 1, 0}, &sample), KVL_E_ARG);
+        assert_int_equal(task->make(task, &(struct kvl_task_request){tokenizer, NULL, 2000, 1, -1, NULL}, &sample), KVL_E_ARG);
+        assert_int_equal(task->make(task, &(struct kvl_task_request){NULL, NULL, 2000, 1, 0, NULL}, &sample), KVL_E_ARG);
         /* Every length is either refused or filled. */
         for (int64_t n = 300; n < 1200; n += 13) {
-            struct kvl_task_request request = {tokenizer, NULL, n, 1, n};
+            struct kvl_task_request request = {tokenizer, NULL, n, 1, n, NULL};
             if (task->make(task, &request, &sample) != KVL_OK)
                 continue;
             char *prompt = prompt_of(&request, &sample);

@@ -43,7 +43,9 @@ static void test_cases(void **state)
         {"x\x7f", {"x\x7f"}, 1, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        double score = kvl_recall(cases[i].prediction, cases[i].answers, cases[i].n_answers);
+        double score;
+        assert_int_equal(kvl_recall(&(struct kvl_scoring){.prediction = cases[i].prediction, .answers = cases[i].answers,
+                                                          .n_answers = cases[i].n_answers}, &score), KVL_OK);
         if (!(score >= cases[i].score - 1e-12 && score <= cases[i].score + 1e-12))
             fail_msg("case %zu, \"%s\": %g, expected %g", i, cases[i].prediction, score, cases[i].score);
     }

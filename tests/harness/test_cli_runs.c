@@ -9,6 +9,7 @@
 #include "tests/support/golden.h"
 #include "tests/support/model_folder.h"
 #include "tests/support/process.h"
+#include "tests/support/record_lines.h"
 
 enum { N_LAYERS = 6, N_VOCAB = 320, EOS = 2 }; /* of llama-tiny */
 
@@ -74,35 +75,9 @@ static json_t *load(const char *name)
     return value;
 }
 
-/* JSON lines to an array. */
-static json_t *parse_lines(char *text)
-{
-    json_t *lines = json_array();
-    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        json_t *value = json_loads(line, JSON_ALLOW_NUL, NULL);
-        if (value == NULL)
-            fail_msg("no JSON: %.200s", line);
-        json_array_append_new(lines, value);
-    }
-    free(text);
-    return lines;
-}
-
-static char *read_file(const char *name, size_t *n)
-{
-    FILE *file = fopen(model_folder_file(&folder, name), "rb");
-    assert_non_null(file);
-    char *text = malloc((1 << 22) + 1);
-    *n = fread(text, 1, 1 << 22, file);
-    text[*n] = '\0';
-    fclose(file);
-    return text;
-}
-
 static json_t *load_lines(const char *name)
 {
-    size_t n;
-    return parse_lines(read_file(name, &n));
+    return record_lines_load(model_folder_file(&folder, name));
 }
 
 static int64_t integer(const json_t *object, const char *key)
@@ -178,7 +153,7 @@ static void check_kept(const json_t *kept, const char *method, const char *profi
 static int largest_logit(const char *name)
 {
     size_t n;
-    char *bytes = read_file(name, &n);
+    char *bytes = record_lines_text(model_folder_file(&folder, name), &n);
     assert_int_equal(n, N_VOCAB * sizeof(float));
     float *logits = malloc(n);
     memcpy(logits, bytes, n);
@@ -275,7 +250,7 @@ static void test_tokenize(void **state)
     char *as_text = run_with("tokenize $M --special text", text);
     assert_null(strstr(as_text, "\n2\n"));
     char *many = run_with("tokenize $M --json", "\"a\"\n\"\"\n\"a\\u0000b\"\n\"\\u00e9\"");
-    json_t *arrays = parse_lines(many);
+    json_t *arrays = record_lines_parse(many);
     assert_int_equal(json_array_size(arrays), 4);
     assert_int_equal(json_array_size(json_array_get(arrays, 1)), 0);
     char *none = run_with("tokenize $M", "");
@@ -374,35 +349,6 @@ static void check_fields(const json_t *record)
             fail_msg("%s is no flat value", key);
 }
 
-/* A record without what differs between two runs of the same thing. */
-static json_t *without_times(const json_t *record)
-{
-    static const char *const moving[] = {"run_id", "time_utc", "argv", "clock_mhz", "peak_bytes", "kvlab_commit", "kvlab_dirty"};
-    json_t *copy = json_deep_copy(record);
-    for (size_t i = 0; i < sizeof moving / sizeof *moving; i++)
-        json_object_del(copy, moving[i]);
-    return copy;
-}
-
-/* The same records in any order, each once. */
-static void check_same(const json_t *got, const json_t *expected, const char *what)
-{
-    if (json_array_size(got) != json_array_size(expected))
-        fail_msg("%s: %zu lines, expected %zu", what, json_array_size(got), json_array_size(expected));
-    for (size_t i = 0; i < json_array_size(expected); i++) {
-        json_t *wanted = without_times(json_array_get(expected, i));
-        int n = 0;
-        for (size_t j = 0; j < json_array_size(got); j++) {
-            json_t *other = without_times(json_array_get(got, j));
-            n += json_equal(wanted, other);
-            json_decref(other);
-        }
-        if (n != 1)
-            fail_msg("%s: line %zu is there %d times", what, i, n);
-        json_decref(wanted);
-    }
-}
-
 static void test_eval(void **state)
 {
     (void)state;
@@ -426,8 +372,8 @@ static void test_eval(void **state)
         assert_int_equal(json_array_size(json_object_get(record, "answers")), 1);
         assert_true(json_is_number(json_object_get(record, "score")));
     }
-    json_t *printed = parse_lines(run(EVAL "--json"));
-    check_same(printed, records, "--json");
+    json_t *printed = record_lines_parse(run(EVAL "--json"));
+    record_lines_check_same(printed, records, "--json");
     json_decref(printed);
     json_decref(records);
     json_decref(samples);
@@ -436,7 +382,7 @@ static void test_eval(void **state)
 static void cut(const char *name, size_t n_off)
 {
     size_t n;
-    char *text = read_file(name, &n);
+    char *text = record_lines_text(model_folder_file(&folder, name), &n);
     model_folder_write(&folder, name, text, n > n_off ? n - n_off : 0);
     free(text);
 }
@@ -445,8 +391,8 @@ static void check_resumed(const json_t *records, const json_t *samples)
 {
     free(run(EVAL "-o $D/cut.jsonl --resume"));
     json_t *now = load_lines("cut.jsonl"), *samples_now = load_lines("cut.samples.jsonl");
-    check_same(now, records, "records");
-    check_same(samples_now, samples, "samples");
+    record_lines_check_same(now, records, "records");
+    record_lines_check_same(samples_now, samples, "samples");
     json_decref(now);
     json_decref(samples_now);
 }
@@ -458,7 +404,7 @@ static void test_resume(void **state)
     free(run(EVAL "-o $D/whole.jsonl"));
     json_t *records = load_lines("whole.jsonl"), *samples = load_lines("whole.samples.jsonl");
     size_t n, n_samples;
-    char *whole = read_file("whole.jsonl", &n), *whole_samples = read_file("whole.samples.jsonl", &n_samples);
+    char *whole = record_lines_text(model_folder_file(&folder, "whole.jsonl"), &n), *whole_samples = record_lines_text(model_folder_file(&folder, "whole.samples.jsonl"), &n_samples);
     static const size_t lost[] = {0, 1, 2, 100, 3000, 10000, 1 << 20};
     for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
         printf("%zu bytes lost\n", lost[i]);
@@ -514,7 +460,7 @@ static int64_t peak_of(const char *method)
     char line[256];
     snprintf(line, sizeof line, "eval $M --task needle/single_noise --context 2k --samples 1 --kv-rate 0.1 --json --method %s",
              method);
-    json_t *records = parse_lines(run(line));
+    json_t *records = record_lines_parse(run(line));
     int64_t peak = integer(json_array_get(records, 0), "peak_bytes");
     json_decref(records);
     return peak;
@@ -532,7 +478,7 @@ static void test_memory(void **state)
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
         char line[256];
         snprintf(line, sizeof line, "%s --memory-limit %lld", forms[f], (long long)(little + (much - little) / 2));
-        json_t *records = parse_lines(run(line)), *record;
+        json_t *records = record_lines_parse(run(line)), *record;
         size_t i;
         json_array_foreach(records, i, record) {
             bool fits = strcmp(text_of(record, "method"), "full") != 0;
@@ -554,7 +500,7 @@ static void test_memory_shared(void **state)
     snprintf(line, sizeof line, "eval $M --task needle/single_noise --context 2k --samples 1 --kv-rate 0.1 --json "
              "--method full,snapkv,streamingllm,h2o --memory-limit %lld", (long long)peak_of("h2o,full") * 9 / 10);
     char *text = run(line);
-    json_t *records = parse_lines(text), *record;
+    json_t *records = record_lines_parse(text), *record;
     size_t i;
     json_array_foreach(records, i, record)
         assert_string_equal(text_of(record, "status"), "ok");
@@ -604,9 +550,9 @@ static void test_bench(void **state)
 static void test_bench_memory(void **state)
 {
     (void)state;
-    json_t *alone = parse_lines(run("bench $M --method full --context 256 --samples 2 --warmup 0 --force --json"));
-    json_t *others = parse_lines(run("bench $M --method full,streamingllm,h2o --profile paper --context 256 --samples 2 --warmup 1 "
-                                     "--force --json"));
+    json_t *alone = record_lines_parse(run("bench $M --method full --context 256 --samples 2 --warmup 0 --force --json"));
+    json_t *others = record_lines_parse(
+        run("bench $M --method full,streamingllm,h2o --profile paper --context 256 --samples 2 --warmup 1 --force --json"));
     static const char *const peaks[] = {"peak_bytes", "peak_prefill_bytes", "peak_decode_bytes"};
     for (int p = 0; p < 3; p++)
         assert_int_equal(integer(json_array_get(others, 0), peaks[p]), integer(json_array_get(alone, 0), peaks[p]));
@@ -620,7 +566,8 @@ static void test_bench_time_limit(void **state)
 {
     (void)state;
     struct process process = {.closed = -1};
-    run_process(&process, "bench $M --method full,snapkv --context 128 --samples 1000 --time-limit 0.2 --new-tokens 2 --force --json");
+    run_process(&process, "bench $M --method full,snapkv --context 128 --samples 1000 --time-limit 0.2 --new-tokens 2 --force "
+                          "--json");
     assert_int_equal(process.code, 0);
     long long done = 0, total = 0, first_total = 0;
     for (const char *line = process.err; line != NULL && *line != '\0'; line = strchr(line, '\n'), line += line != NULL)

@@ -3,7 +3,7 @@
 #include "tests/harness/made_up.h"
 #include "tests/support/process.h"
 
-static const struct kvl_compare_limits defaults = {.score = 0.02, .latency = 0.05, .memory = 0.02, .alpha = 0.05};
+static const struct kvl_compare_limits defaults = {.score = 0.02, .nats = 0.01, .latency = 0.05, .memory = 0.02, .alpha = 0.05};
 
 /* ---- made-up runs ------------------------------------------------------------------------------------------------------ */
 
@@ -355,6 +355,35 @@ static void failures(void **state)
     pair_end(&pair);
 }
 
+/* Of divergence less is better; a failed run fails in all that it was to measure. */
+static void nats_count_the_other_way(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct pair pair;
+        pair_begin(&pair);
+        json_t *base = add_eval(&pair.base, "snapkv", 0.1, 1024, "fidelity/text", 0.9, 10);
+        json_t *next = add_eval(&pair.next, "snapkv", 0.1, 1024, "fidelity/text", 0.9, 10);
+        json_t *low = json_array(), *high = json_array();
+        for (int s = 0; s < 10; s++) {
+            json_array_append_new(low, json_real(0.1 + 0.01 * s));
+            json_array_append_new(high, json_real(0.14 + 0.011 * s));
+        }
+        json_object_set(base, "kl_samples", i == 0 ? low : high);
+        json_object_set(next, "kl_samples", i == 0 ? high : low);
+        if (i == 2)
+            made_up_failure(next, "failed", "x");
+        json_decref(low);
+        json_decref(high);
+        pair_compare(&pair);
+        const struct kvl_compare_row *row = row_of(&pair.comparison, "snapkv", "kl");
+        assert_int_equal(row->outcome, i == 1 ? KVL_OUTCOME_IMPROVEMENT : KVL_OUTCOME_REGRESSION);
+        assert_int_equal(pair.comparison.n, 2);
+        assert_int_equal(pair.comparison.counts[KVL_OUTCOME_REGRESSION], i == 0 ? 1 : i == 1 ? 0 : 2);
+        pair_end(&pair);
+    }
+}
+
 static void memory_has_no_noise(void **state)
 {
     (void)state;
@@ -632,6 +661,7 @@ int main(void)
         cmocka_unit_test(planted_slowdown),  cmocka_unit_test(planted_accuracy_bug),
         cmocka_unit_test(missing_and_new),   cmocka_unit_test(every_knob_counts),
         cmocka_unit_test(common_samples),    cmocka_unit_test(failures),
+        cmocka_unit_test(nats_count_the_other_way),
         cmocka_unit_test(memory_has_no_noise), cmocka_unit_test(too_few_samples),
         cmocka_unit_test(busy_machine),      cmocka_unit_test(other_conditions),  cmocka_unit_test(threads_in_one_file),
         cmocka_unit_test(labels_tell_rows_apart), cmocka_unit_test(exit_codes),

@@ -1,0 +1,112 @@
+#include "harness/eval_answer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "harness/fidelity.h"
+
+void kvl_reference_logits_free(struct kvl_reference_logits *reference)
+{
+    free(reference->logits);
+    *reference = (struct kvl_reference_logits){0};
+}
+
+static int64_t max_new_tokens(const struct kvl_eval_group *group, const struct kvl_prompt *prompt)
+{
+    int64_t n = group->bench->options->n_new_tokens;
+    struct kvl_task_request request = kvl_eval_request(group, 0);
+    return n > 0 ? n : kvl_prompt_max_new_tokens(group->task, &request, &prompt->sample);
+}
+
+void kvl_eval_lengths(const struct kvl_eval_group *group, const struct kvl_prompt *prompt, int64_t *n_prompt, int64_t *n_new)
+{
+    *n_prompt = prompt->n_before_question > 0 ? prompt->n_before_question : prompt->ids.n;
+    *n_new = prompt->ids.n - *n_prompt + (prompt->forced.n > 0 ? prompt->forced.n : max_new_tokens(group, prompt));
+}
+
+static json_t *list_texts(char *const *texts, int n)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(array, json_string(texts[i]));
+    return array;
+}
+
+/* U+0000 ends a C string and is a control character like U+0001 to every metric. */
+static void replace_nul(char *text, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (text[i] == '\0')
+            text[i] = '\1';
+}
+
+static enum kvl_status score(const struct kvl_eval_group *group, const struct kvl_sample *sample, const char *prediction,
+                             struct kvl_eval_numbers *numbers)
+{
+    const struct kvl_scoring scoring = {.prediction = prediction,
+                                        .answers = (const char *const *)sample->answers,
+                                        .n_answers = sample->n_answers,
+                                        .classes = (const char *const *)sample->classes,
+                                        .n_classes = sample->n_classes,
+                                        .settings = &group->bench->options->task_settings};
+    KVL_TRY(group->task->score(&scoring, &numbers->score));
+    return group->task->second_score != NULL ? group->task->second_score(&scoring, &numbers->second_score) : KVL_OK;
+}
+
+/* The model's own words, scored. */
+static enum kvl_status generate(const struct kvl_eval_group *group, struct kvl_eval_entry *entry,
+                                const struct kvl_prompt *prompt, struct kvl_eval_numbers *numbers, json_t *line)
+{
+    const struct kvl_sample *sample = &prompt->sample;
+    struct kvl_task_request request = kvl_eval_request(group, 0);
+    struct kvl_generation generation = {0};
+    enum kvl_status status;
+    KVL_TRY_OUT(kvl_workbench_generate(group->bench, &entry->session, max_new_tokens(group, prompt),
+                                       kvl_prompt_stop(group->task, &request, sample), &generation));
+    numbers->n_out = generation.ids.n;
+    json_object_set_new(line, "prompt", json_string(prompt->text));
+    json_object_set_new(line, "prediction", kvl_text_json(generation.text, generation.text_length));
+    json_object_set_new(line, "answers", list_texts(sample->answers, sample->n_answers));
+    json_object_set_new(line, "all_classes",
+                        sample->n_classes > 0 ? list_texts(sample->classes, sample->n_classes) : json_null());
+    replace_nul(generation.text, generation.text_length);
+    KVL_TRY_OUT(score(group, sample, generation.text, numbers));
+out:
+    kvl_generation_free(&generation);
+    return status;
+}
+
+static enum kvl_status feed_question(const struct kvl_eval_group *group, struct kvl_eval_entry *entry,
+                                     const struct kvl_prompt *prompt)
+{
+    for (int64_t i = prompt->n_before_question; i > 0 && i < prompt->ids.n; i++)
+        KVL_TRY(kvl_engine_step(group->bench->engine, &entry->session, prompt->ids.data[i]));
+    return KVL_OK;
+}
+
+static enum kvl_status answer(const struct kvl_eval_group *group, struct kvl_eval_entry *entry, const struct kvl_prompt *prompt,
+                              struct kvl_reference_logits *reference, struct kvl_eval_numbers *numbers, json_t *line)
+{
+    KVL_TRY(feed_question(group, entry, prompt));
+    if (prompt->forced.n == 0)
+        KVL_TRY(generate(group, entry, prompt, numbers, line));
+    else if (entry->is_reference)
+        KVL_TRY(kvl_fidelity_note(group->bench->engine, &entry->session, &prompt->forced, reference));
+    else
+        KVL_TRY(kvl_fidelity_compare(group->bench->engine, &entry->session, &prompt->forced, reference, numbers));
+    return kvl_session_logits_hash(&entry->session, numbers->logits_hash);
+}
+
+enum kvl_status kvl_eval_answer(const struct kvl_eval_group *group, struct kvl_eval_entry *entry,
+                                const struct kvl_prompt *prompt, struct kvl_reference_logits *reference)
+{
+    struct kvl_eval_numbers numbers = {.score = NAN, .second_score = NAN, .depth = prompt->sample.depth, .kl = NAN,
+                                       .nll_difference = NAN, .n_in = prompt->ids.n, .n_bos = prompt->n_bos,
+                                       .n_uncut = prompt->n_uncut};
+    json_t *line = json_object();
+    enum kvl_status status = answer(group, entry, prompt, reference, &numbers, line);
+    if (status == KVL_OK)
+        return kvl_eval_entry_add(entry, group, &numbers, line);
+    json_decref(line);
+    return status;
+}
