@@ -387,16 +387,34 @@ static enum kvl_status check_prefill(const struct kvl_engine *engine, const stru
     return KVL_OK;
 }
 
+/* Unrotated keys are held only while a session stores them: peak memory is that of the sessions at hand. */
 static enum kvl_status reserve_raw_keys(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions)
 {
     const struct kvl_shape *s = &engine->model->shape;
     bool wanted = false;
     for (int i = 0; i < n_sessions; i++)
         wanted = wanted || sessions[i]->plan.cache_positions;
-    if (!wanted || engine->b.raw_keys != NULL)
+    if (wanted == (engine->b.raw_keys != NULL))
         return KVL_OK;
+    if (!wanted) {
+        engine->ctx->be->free(engine->ctx, engine->b.raw_keys);
+        engine->b.raw_keys = NULL;
+        return KVL_OK;
+    }
     int64_t bytes = engine->b.n_tokens * s->n_kv * s->head_size * (int64_t)kvl_dtype_size(engine->model->dtype);
     return engine->ctx->be->alloc(engine->ctx, bytes, &engine->b.raw_keys);
+}
+
+enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions)
+{
+    KVL_REQUIRE(n_sessions > 0, "a prefill for %d sessions: give at least one", n_sessions);
+    int64_t n = 0;
+    for (int i = 0; i < n_sessions; i++) {
+        int64_t n_session = sessions[i]->plan.n_prompt + sessions[i]->plan.n_new;
+        n = n_session > n ? n_session : n;
+    }
+    KVL_TRY(reserve(engine, n));
+    return reserve_raw_keys(engine, sessions, n_sessions);
 }
 
 enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_prefill *prefill,
@@ -404,11 +422,7 @@ enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_p
 {
     const struct kvl_backend *be = engine->ctx->be;
     KVL_TRY(check_prefill(engine, prefill, sessions, n_sessions));
-    int64_t n_new = 0;
-    for (int i = 0; i < n_sessions; i++)
-        n_new = sessions[i]->plan.n_new > n_new ? sessions[i]->plan.n_new : n_new;
-    KVL_TRY(reserve(engine, prefill->n + n_new));
-    KVL_TRY(reserve_raw_keys(engine, sessions, n_sessions));
+    KVL_TRY(kvl_engine_reserve(engine, sessions, n_sessions));
     for (int i = 0; i < n_sessions; i++)
         sessions[i]->selection_ns = 0;
     be->range_push(engine->ctx, "prefill", prefill->n);

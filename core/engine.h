@@ -50,6 +50,10 @@ struct kvl_prefill {
     bool time_selection;   /* fill kvl_session.selection_ns */
 };
 
+/* Makes room in the engine for these sessions, and for them alone. A prefill does it by itself; done before, the prefill
+ * allocates nothing, as a timed one must not. */
+enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions);
+
 /* Runs the prompt. Several sessions share one prefill only if all leave it as it is (kvl_plan_leaves_prefill); each gets
  * its own cache and the logits of the last token. Afterwards the device is idle. KVL_E_ARG: n differs from the plan's, an id
  * is outside the vocabulary. */

@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/machine_state.h"
 #include "harness/statistics.h"
 #include "harness/work.h"
 
 enum { MIN_SAMPLES = 2, SELECTION_SAMPLES = 3 };
+
+static const double ci_level = 0.95;
 
 struct entry {
     const struct kvl_config *config;
@@ -76,6 +79,7 @@ static enum kvl_status time_once(const struct kvl_bench_group *group, struct ent
     struct kvl_session session = {0}, *sessions[] = {&session};
     enum kvl_status status;
     KVL_TRY_OUT(kvl_session_init(&session, bench->engine, &entry->config->run->policy, group->n_context, group->n_new));
+    KVL_TRY_OUT(kvl_engine_reserve(bench->engine, sessions, 1));
     ctx->memory.peak = ctx->memory.current;
     double start = nanoseconds();
     KVL_TRY_OUT(kvl_engine_prefill(bench->engine, &(struct kvl_prefill){.ids = ids, .n = group->n_context}, sessions, 1));
@@ -121,6 +125,21 @@ static enum kvl_status time_selection(const struct kvl_bench_group *group, struc
 out:
     kvl_session_free(&session);
     return status;
+}
+
+/* The median's confidence interval as [low, high]; it stays null where there are too few samples. */
+static void put_interval(json_t *record, const char *prefix, const double *ns, int64_t n, uint64_t seed)
+{
+    char key[64];
+    double low, high;
+    kvl_bootstrap_median(ns, n, ci_level, seed, &low, &high);
+    if (isnan(low))
+        return;
+    json_t *interval = json_array();
+    json_array_append_new(interval, json_real(low));
+    json_array_append_new(interval, json_real(high));
+    snprintf(key, sizeof key, "%s_median_ci95_ns", prefix);
+    json_object_set_new(record, key, interval);
 }
 
 /* Median, p05, p95 and the raw samples under PREFIX_... */
@@ -175,19 +194,26 @@ static enum kvl_status finish_entry(const struct kvl_bench_group *group, struct 
     if (!entry->over) {
         json_object_set_new(record, "status", json_string("ok"));
         json_object_set_new(record, "n_scored", json_integer(entry->n_done));
-        if (group->wants_prefill) {
-            put_times(record, "prefill", entry->prefill, entry->n_done);
+        const struct {
+            bool wanted;
+            const char *prefix;
+            const double *ns;
+        } phases[] = {{group->wants_prefill, "prefill", entry->prefill},
+                      {group->wants_decode, "decode_token", entry->decode},
+                      {group->wants_e2e, "e2e", entry->e2e}};
+        for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
+            if (phases[i].wanted) {
+                put_times(record, phases[i].prefix, phases[i].ns, entry->n_done);
+                put_interval(record, phases[i].prefix, phases[i].ns, entry->n_done, group->bench->options->seed);
+            }
+        if (group->wants_prefill)
             put_times(record, "selection", entry->selection, SELECTION_SAMPLES);
-        }
-        if (group->wants_decode)
-            put_times(record, "decode_token", entry->decode, entry->n_done);
-        if (group->wants_e2e)
-            put_times(record, "e2e", entry->e2e, entry->n_done);
         json_object_set_new(record, "peak_prefill_bytes", json_integer(entry->peak_prefill));
         json_object_set_new(record, "peak_decode_bytes", json_integer(entry->peak_decode));
         json_object_set_new(record, "peak_bytes",
                             json_integer(entry->peak_prefill > entry->peak_decode ? entry->peak_prefill : entry->peak_decode));
         KVL_TRY(put_bounds(group, entry));
+        KVL_TRY(kvl_bench_warnings_add(group->warnings, record));
     }
     return kvl_sink_put(group->sink, json_incref(record));
 }
@@ -200,31 +226,72 @@ static void note_failure(struct entry *entry, enum kvl_status status)
     entry->over = true;
 }
 
+/* Clock and load while the samples were taken. */
+static void put_machine(json_t *record, const struct kvl_machine_state *start, const struct kvl_machine_state *end)
+{
+    double load = kvl_machine_other_load(start, end);
+    json_object_set_new(record, "clock_mhz", start->clock_mhz > 0.0 ? json_real(start->clock_mhz) : json_null());
+    json_object_set_new(record, "clock_end_mhz", end->clock_mhz > 0.0 ? json_real(end->clock_mhz) : json_null());
+    json_object_set_new(record, "machine_cpus", end->n_cpus > 0 ? json_integer(end->n_cpus) : json_null());
+    json_object_set_new(record, "other_load_cpus", isnan(load) ? json_null() : json_real(load));
+}
+
+static void run_round(const struct kvl_bench_group *group, struct entry *entries, int n, const int32_t *ids, int64_t round)
+{
+    for (int i = 0; i < n; i++) {
+        char label[96], name[64];
+        enum kvl_status status = KVL_OK;
+        if (!entries[i].over)
+            status = time_once(group, &entries[i], ids, round, round == 0);
+        note_failure(&entries[i], status);
+        kvl_config_label(entries[i].config, name, sizeof name);
+        snprintf(label, sizeof label, "%lld %s%s", (long long)group->n_context, name, round < 0 ? " (warm-up)" : "");
+        kvl_progress_step(group->progress, label);
+    }
+}
+
+/* Rounds still to come behind `round`, of which `n_done` took `elapsed` seconds: all, or as many as the time limit has room
+ * for. */
+static int64_t rounds_left(const struct kvl_options *o, int64_t round, int64_t n_done, double elapsed)
+{
+    int64_t n = o->n_samples - round;
+    if (o->time_limit_s <= 0.0)
+        return n;
+    int64_t n_least = (o->n_samples < MIN_SAMPLES ? o->n_samples : MIN_SAMPLES) - (round > 0 ? round : 0);
+    double n_fit = fmax(0.0, o->time_limit_s - elapsed) * (double)n_done / elapsed + 1.0;
+    int64_t n_limited = n_fit < (double)n ? (int64_t)n_fit : n;
+    n_limited = n_limited > n_least ? n_limited : n_least;
+    return n_limited < n ? n_limited : n;
+}
+
 /* Rounds over all entries: warm-ups first, then samples, until their number or the time limit is reached. */
 static void run_rounds(const struct kvl_bench_group *group, struct entry *entries, int n, const int32_t *ids)
 {
     const struct kvl_options *o = group->bench->options;
+    struct kvl_machine_state first = {0}, last;
     double start = kvl_seconds();
+    int64_t n_done = 0, n_planned = o->n_warmups + o->n_samples;
     for (int64_t round = -o->n_warmups; round < o->n_samples; round++) {
-        bool late = o->time_limit_s > 0.0 && kvl_seconds() - start > o->time_limit_s;
+        double elapsed = kvl_seconds() - start;
+        bool late = o->time_limit_s > 0.0 && elapsed > o->time_limit_s;
         if (late && round >= MIN_SAMPLES)
             break;
         if (late && round < 0)
             round = 0; /* one warm-up was enough */
-        for (int i = 0; i < n; i++) {
-            char label[96], name[64];
-            enum kvl_status status = KVL_OK;
-            if (!entries[i].over)
-                status = time_once(group, &entries[i], ids, round, round == 0);
-            note_failure(&entries[i], status);
-            kvl_config_label(entries[i].config, name, sizeof name);
-            snprintf(label, sizeof label, "%lld %s%s", (long long)group->n_context, name, round < 0 ? " (warm-up)" : "");
-            kvl_progress_step(group->progress, label);
-        }
+        if (round == 0)
+            kvl_machine_state_read(&first);
+        run_round(group, entries, n, ids, round);
+        int64_t n_left = rounds_left(o, round + 1, ++n_done, kvl_seconds() - start);
+        group->progress->total += (n_done + n_left - n_planned) * n;
+        n_planned = n_done + n_left;
     }
-    for (int i = 0; i < n && group->wants_prefill; i++)
-        if (!entries[i].over)
+    kvl_machine_state_read(&last);
+    group->progress->total += (n_done - n_planned) * n;
+    for (int i = 0; i < n; i++) {
+        if (group->wants_prefill && !entries[i].over)
             note_failure(&entries[i], time_selection(group, &entries[i], ids));
+        put_machine(entries[i].record, &first, &last);
+    }
 }
 
 /* Seeded random ids, never constants. */

@@ -2,6 +2,7 @@
 #ifndef KVL_BENCH_GROUP_H
 #define KVL_BENCH_GROUP_H
 
+#include "harness/bench_warnings.h"
 #include "harness/progress.h"
 #include "harness/sink.h"
 #include "harness/workbench.h"
@@ -19,6 +20,7 @@ struct kvl_bench_group {
     struct kvl_ceilings ceilings;
     struct kvl_sink *sink;
     struct kvl_progress *progress;
+    struct kvl_bench_warnings *warnings;
 };
 
 enum kvl_status kvl_bench_group_run(const struct kvl_bench_group *group);

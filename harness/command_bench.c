@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "harness/bench_group.h"
+#include "harness/build_type.h"
 #include "harness/command.h"
 #include "harness/sweep.h"
 
@@ -59,7 +60,9 @@ static enum kvl_status run_all(const struct kvl_workbench *bench, const struct k
     for (int c = 0; c < o->contexts.n; c++)
         n_jobs += kvl_shard_takes(&jobs);
     struct kvl_progress progress;
+    struct kvl_bench_warnings warnings = {0};
     group.progress = &progress;
+    group.warnings = &warnings;
     group.n_new = count_new_tokens(o);
     if (n_jobs > 0)
         KVL_TRY(measure_ceilings(bench, &group.ceilings));
@@ -71,6 +74,7 @@ static enum kvl_status run_all(const struct kvl_workbench *bench, const struct k
             status = kvl_bench_group_run(&group);
     }
     kvl_progress_end(&progress);
+    kvl_bench_warnings_print(&warnings, stderr);
     return status;
 }
 
@@ -79,9 +83,9 @@ static enum kvl_status check(const struct kvl_options *options)
     KVL_REQUIRE(options->methods.n > 0, "bench needs --method; `kvlab list methods` shows them");
     KVL_REQUIRE(options->contexts.n > 0, "bench needs --context: the prompt's tokens, such as 1k,2k");
     KVL_REQUIRE(!options->resume || options->output != NULL, "--resume needs -o FILE: the file to go on with");
-#ifndef NDEBUG
-    KVL_REQUIRE(options->force, "this is a debug build: its times mean nothing; build the release preset, or give --force");
-#endif
+    KVL_REQUIRE(options->force || kvl_build_is_timed(),
+                "this is a debug build (%s): its times mean nothing; build the release preset, or give --force",
+                kvl_build_type());
     return KVL_OK;
 }
 

@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/build_type.h"
+#include "harness/machine_state.h"
 #include "harness/record.h"
 #include "harness/workbench.h"
 #include "revision.h"
@@ -38,21 +40,15 @@ static void describe_run(json_t *record, const struct kvl_workbench *bench, cons
     json_object_set_new(record, "kvlab_version", json_string(KVL_VERSION));
     json_object_set_new(record, "kvlab_commit", json_string(KVL_COMMIT));
     json_object_set_new(record, "kvlab_dirty", json_boolean(KVL_DIRTY));
+    json_object_set_new(record, "build_type", json_string(kvl_build_type()));
     json_object_set_new(record, "argv", command_line(bench->options));
 }
 
-/* Clock of the first core in MHz, null where the kernel does not say. */
 static json_t *clock_mhz(void)
 {
-    double mhz = 0.0;
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    char line[256];
-    while (file != NULL && mhz == 0.0 && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "cpu MHz", 7) == 0 && strchr(line, ':') != NULL)
-            mhz = strtod(strchr(line, ':') + 1, NULL);
-    if (file != NULL)
-        fclose(file);
-    return mhz > 0.0 ? json_real(mhz) : json_null();
+    struct kvl_machine_state state;
+    kvl_machine_state_read(&state);
+    return state.clock_mhz > 0.0 ? json_real(state.clock_mhz) : json_null();
 }
 
 static void describe_machine(json_t *record, const struct kvl_workbench *bench)
@@ -123,7 +119,9 @@ static const char *const later_keys[] = {
     "score_stderr", "n_scored", "scores", "second_score", "second_score_stderr", "second_scores", "depths", "kl_mean", "kl_stderr",
     "kl_samples", "nll_difference_mean", "nll_difference_stderr", "nll_difference_samples",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
-    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "prefill_median_ns",
+    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "clock_end_mhz",
+    "other_load_cpus", "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns",
+    "prefill_median_ns",
     "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "selection_p05_ns", "selection_p95_ns",
     "selection_samples_ns", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns", "decode_token_samples_ns",
     "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", "e2e_samples_ns", "prefill_flops", "decode_token_bytes", "peak_flops_per_s",
@@ -146,15 +144,22 @@ enum kvl_status kvl_workbench_record(const struct kvl_workbench *bench, const ch
 }
 
 /* What makes two records the same configuration: everything that was chosen, nothing that was measured. */
+static const char *const chosen_keys[] = {
+    "kind", "model_hash", "backend", "isa", "dtype", "threads", "method", "profile", "kv_rate", "kv_budget", "params", "task",
+    "task_version", "protocol", "query_aware", "max_prompt", "haystack", "code_similarity", "template", "seed", "context",
+    "n_samples", "new_tokens", "phases"};
+enum { N_CHOSEN_KEYS = sizeof chosen_keys / sizeof *chosen_keys };
+
+const char *kvl_record_key_field(int i)
+{
+    return i >= 0 && i < (int)N_CHOSEN_KEYS ? chosen_keys[i] : NULL;
+}
+
 enum kvl_status kvl_record_key(json_t *record)
 {
-    static const char *const keys[] = {"kind",     "model_hash", "backend", "isa",      "dtype",   "threads",  "method",
-                                       "profile",  "kv_rate",    "kv_budget", "params", "task",    "task_version", "protocol",
-                                       "query_aware", "max_prompt", "haystack", "code_similarity", "template", "seed", "context",
-                                       "n_samples", "new_tokens", "phases"};
     json_t *chosen = json_array();
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        json_array_append(chosen, json_object_get(record, keys[i]));
+    for (int i = 0; i < (int)N_CHOSEN_KEYS; i++)
+        json_array_append(chosen, json_object_get(record, chosen_keys[i]));
     char *text = json_dumps(chosen, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(chosen);
     if (text == NULL)

@@ -235,6 +235,17 @@ static enum kvl_status parse_seed(struct kvl_options *o, const char *name, const
     return KVL_OK;
 }
 
+#define REAL_OPTION(field, min, max)                                                                   \
+    static enum kvl_status parse_##field(struct kvl_options *o, const char *name, const char *value)   \
+    {                                                                                                  \
+        return kvl_number_parse(name, value, false, min, max, &o->field);                              \
+    }
+REAL_OPTION(threshold_score, 0.0, 1.0)
+REAL_OPTION(threshold_nats, 0.0, 100.0)
+REAL_OPTION(threshold_latency, 0.0, 100.0)
+REAL_OPTION(threshold_memory, 0.0, 100.0)
+REAL_OPTION(alpha, 1e-6, 0.5)
+
 #define TEXT_OPTION(field)                                                                                 \
     static enum kvl_status parse_##field(struct kvl_options *o, const char *name, const char *value)       \
     {                                                                                                      \
@@ -301,6 +312,7 @@ SWITCH_OPTION(show_kept)
 SWITCH_OPTION(json)
 SWITCH_OPTION(resume)
 SWITCH_OPTION(force)
+SWITCH_OPTION(allow_missing)
 SWITCH_OPTION(help)
 
 /* Keys are the short options. A command names the keys that it takes; --help is everybody's. */
@@ -341,7 +353,19 @@ static const struct kvl_option rows[] = {
     {'T', "title", "TEXT", "title of the figure", parse_title},
     {'J', "json", NULL, "JSON on standard output", parse_json},
     {'i', "shard", "I/N", "run every N-th job, beginning with the I-th; records of all shards may go to one file", parse_shard},
-    {'f', "force", NULL, "time even a debug build; add to a file of another version of kvlab", parse_force},
+    {'f', "force", NULL, "do what is refused otherwise: time a debug build, add to a file of another version of kvlab, compare what "
+     "was measured in different ways", parse_force},
+    {'z', "threshold-score", "D", "smallest change of a mean score that counts, of 1 (default 0.02: two points)",
+     parse_threshold_score},
+    {'v', "threshold-latency", "D", "smallest change of a median time that counts, as a share (default 0.05: equal runs on a "
+     "quiet machine differ by one or two percent)", parse_threshold_latency},
+    {'V', "threshold-memory", "D", "smallest change of peak memory that counts, as a share (default 0.02)",
+     parse_threshold_memory},
+    {'G', "threshold-nats", "D", "smallest change of a mean divergence or likelihood that counts, in nats a token (default 0.01: "
+     "one percent of perplexity)", parse_threshold_nats},
+    {'A', "alpha", "P", "expected share of false ones among the changes reported, over all rows together; where "
+     "nothing changed, the probability of any (default 0.05)", parse_alpha},
+    {'E', "allow-missing", NULL, "rows of BASE that NEW lacks are no failure", parse_allow_missing},
     {'B', "backend", "cpu|cuda|auto", "where to compute (default auto)", parse_backend},
     {'d', "dtype", "f32|bf16", "type of weights, activations and cache (default bf16)", parse_dtype},
     {'j', "threads", "N", "CPU threads (default: all cores)", parse_threads},

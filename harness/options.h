@@ -63,6 +63,9 @@ struct kvl_options {
     bool raw, special_text, show_kept;
     const char *logits_file, *kept_file, *kept_end_file, *html_file;
 
+    double threshold_score, threshold_nats, threshold_latency, threshold_memory, alpha;
+    bool allow_missing;
+
     const char *output;
     int64_t shard_index, shard_count; /* 0 <= index < count; count 0: no --shard */
     bool json, resume, force, help;

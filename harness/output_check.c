@@ -18,7 +18,7 @@ enum kvl_status kvl_output_check_other(const char *option, const char *path, con
 {
     struct stat out, in;
     bool same = stat(path, &out) == 0 && stat(input, &in) == 0 && out.st_dev == in.st_dev && out.st_ino == in.st_ino;
-    KVL_REQUIRE(!same, "%s %s would overwrite the model: name another file", option, path);
+    KVL_REQUIRE(!same, "%s %s would overwrite what is read: name another file", option, path);
     return KVL_OK;
 }
 

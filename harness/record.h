@@ -2,8 +2,10 @@
  *
  * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval" and "bench"; a field
  * that does not apply to a kind is null):
- *   schema, kind, run_id, time_utc, kvlab_version, kvlab_commit, kvlab_dirty, argv, config_key
- *   cpu, gpu, driver, isa, clock_mhz, threads, backend, dtype
+ *   schema, kind, run_id, time_utc, kvlab_version, kvlab_commit, kvlab_dirty, build_type, argv, config_key
+ *   cpu, gpu, driver, isa, threads, backend, dtype
+ *   clock_mhz (the fastest core; of bench: behind the warm-ups), clock_end_mhz (behind the last sample),
+ *   other_load_cpus (CPUs that other programs kept busy while the samples were taken, on average; of machine_cpus)
  *   model, model_source, model_hash, architecture, n_layer, n_embd, n_head, n_kv, head_size, n_ff, n_vocab
  *   method, profile, kv_rate, kv_budget, params (object: every resolved parameter by name)
  *   task, task_version, category, metric, second_metric, protocol, query_aware, template, seed, context, n_samples,
@@ -15,11 +17,15 @@
  *   nll_difference_mean, nll_difference_stderr, nll_difference_samples (nats a token, > 0: worse than the reference)
  *   heads_stored, kept_per_layer (array), token_layers, token_layers_full, kv_bytes, kv_bytes_full, peak_bytes,
  *   peak_prefill_bytes, peak_decode_bytes, weight_bytes, workspace_bytes
+ *     Peaks count everything that the backend holds, weights and workspace included, from a reset at the start of each phase
+ *     of each sample. The prefill's workspace stays reserved while decoding, so decode's peak is not below what is held then.
  *   new_tokens (also of eval where given), phases, warmups,
  *   prefill_median_ns, prefill_p05_ns, prefill_p95_ns, prefill_samples_ns,
  *   selection_median_ns, selection_p05_ns, selection_p95_ns, selection_samples_ns,
  *   decode_token_median_ns, decode_token_p05_ns, decode_token_p95_ns, decode_token_samples_ns (one mean per sample),
  *   e2e_median_ns, e2e_p05_ns, e2e_p95_ns, e2e_samples_ns
+ *   prefill_median_ci95_ns, decode_token_median_ci95_ns, e2e_median_ci95_ns (each [low, high]: 95 %
+ *     bootstrap interval of the median)
  *   prefill_flops, decode_token_bytes, peak_flops_per_s, peak_bytes_per_s (measured on this machine),
  *   prefill_bound_ns, decode_token_bound_ns, prefill_bound_share, decode_bound_share
  *   logits_hash (of the last logits of the last sample)
@@ -36,6 +42,9 @@ extern "C" {
 #endif
 
 enum { KVL_RECORD_SCHEMA = 1 };
+
+/* The i-th field that config_key is made of; NULL past the end. */
+const char *kvl_record_key_field(int i);
 
 /* Appends one object as a line to `path` and flushes it to the disk; NULL writes to stdout. KVL_E_IO names the file. */
 enum kvl_status kvl_record_append(const char *path, const json_t *record);

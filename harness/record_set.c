@@ -7,7 +7,7 @@
 #include "core/json_file.h"
 #include "harness/record.h"
 
-enum type { TEXT, NUMBER, BOOLEAN, OBJECT };
+enum type { TEXT, NUMBER, BOOLEAN, OBJECT, NUMBERS };
 
 /* The fields that are read here, with their types; every one but the first five may be null. */
 enum { N_REQUIRED = 5 };
@@ -23,7 +23,9 @@ static const struct {
     {"score", NUMBER}, {"score_stderr", NUMBER}, {"n_scored", NUMBER}, {"kv_bytes", NUMBER}, {"kv_bytes_full", NUMBER},
     {"prefill_median_ns", NUMBER}, {"prefill_p05_ns", NUMBER}, {"prefill_p95_ns", NUMBER},
     {"decode_token_median_ns", NUMBER}, {"decode_token_p05_ns", NUMBER}, {"decode_token_p95_ns", NUMBER},
-    {"e2e_median_ns", NUMBER},
+    {"e2e_median_ns", NUMBER}, {"peak_bytes", NUMBER}, {"build_type", TEXT}, {"scores", NUMBERS},
+    {"second_scores", NUMBERS}, {"kl_samples", NUMBERS}, {"nll_difference_samples", NUMBERS},
+    {"prefill_samples_ns", NUMBERS}, {"decode_token_samples_ns", NUMBERS}, {"e2e_samples_ns", NUMBERS},
 };
 
 const char *kvl_record_text(const json_t *record, const char *key)
@@ -47,6 +49,14 @@ bool kvl_record_same(const json_t *a, const json_t *b)
     return json_equal(a, b);
 }
 
+static bool holds_numbers(const json_t *value)
+{
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!json_is_number(json_array_get(value, i)))
+            return false;
+    return json_is_array(value);
+}
+
 static bool has_type(const json_t *value, enum type type)
 {
     switch (type) {
@@ -54,6 +64,7 @@ static bool has_type(const json_t *value, enum type type)
     case NUMBER: return json_is_number(value);
     case BOOLEAN: return json_is_boolean(value);
     case OBJECT: return json_is_object(value);
+    case NUMBERS: return holds_numbers(value);
     }
     return false;
 }
@@ -61,7 +72,7 @@ static bool has_type(const json_t *value, enum type type)
 static enum kvl_status check_fields(const char *path, size_t line, const json_t *record)
 {
     static const char *const names[] = {[TEXT] = "text", [NUMBER] = "a number", [BOOLEAN] = "true or false",
-                                        [OBJECT] = "an object"};
+                                        [OBJECT] = "an object", [NUMBERS] = "an array of numbers"};
     const json_t *schema = json_object_get(record, "schema");
     if (!json_is_integer(schema))
         return kvl_fail(KVL_E_FORMAT, "%s, line %zu: holds no record of kvlab (no schema number)", path, line);

@@ -1,6 +1,7 @@
 #include "harness/statistics.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,9 +75,34 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-/* Median of n draws from the sorted samples: counted, so that no resample needs a sort. counts: [n]. */
-static double resampled_median(const double *sorted, int64_t n, uint32_t *counts, uint64_t *state)
+/* Sorted samples of which medians are drawn again and again. */
+struct resampler {
+    double *sorted;   /* [n] */
+    uint32_t *counts; /* [n] */
+    int64_t n;
+};
+
+static bool resampler_init(struct resampler *resampler, const double *samples, int64_t n)
 {
+    *resampler = (struct resampler){.n = n};
+    if (n < 2)
+        return false;
+    resampler->sorted = sorted_copy(samples, n);
+    resampler->counts = malloc((size_t)n * sizeof *resampler->counts);
+    return resampler->sorted != NULL && resampler->counts != NULL;
+}
+
+static void resampler_free(struct resampler *resampler)
+{
+    free(resampler->sorted);
+    free(resampler->counts);
+}
+
+/* Median of n draws: counted, so that no resample needs a sort. */
+static double resampled_median(const struct resampler *resampler, uint64_t *state)
+{
+    int64_t n = resampler->n;
+    uint32_t *counts = resampler->counts;
     memset(counts, 0, (size_t)n * sizeof *counts);
     for (int64_t i = 0; i < n; i++) /* the upper 32 bits times n: an index without a division */
         counts[(int64_t)((next_random(state) >> 32) * (uint64_t)n >> 32)]++;
@@ -85,23 +111,66 @@ static double resampled_median(const double *sorted, int64_t n, uint32_t *counts
         lower++;
     for (upper = lower; seen <= n / 2; seen += counts[upper])
         upper++;
-    return (sorted[lower] + sorted[upper]) / 2;
+    return (resampler->sorted[lower] + resampler->sorted[upper]) / 2;
+}
+
+/* The middle `level` of the resampled values, which are sorted here. */
+static void percentiles(double *values, double level, double *low, double *high)
+{
+    qsort(values, N_RESAMPLES, sizeof *values, compare);
+    *low = quantile_sorted(values, N_RESAMPLES, (1 - level) / 2);
+    *high = quantile_sorted(values, N_RESAMPLES, (1 + level) / 2);
 }
 
 void kvl_bootstrap_median(const double *samples, int64_t n, double level, uint64_t seed, double *low, double *high)
 {
     *low = *high = NAN;
-    double *sorted = n >= 2 ? sorted_copy(samples, n) : NULL;
+    struct resampler resampler;
     double *medians = malloc(N_RESAMPLES * sizeof *medians);
-    uint32_t *counts = n >= 2 ? malloc((size_t)n * sizeof *counts) : NULL;
-    if (sorted != NULL && medians != NULL && counts != NULL) {
+    if (resampler_init(&resampler, samples, n) && medians != NULL) {
         for (int i = 0; i < N_RESAMPLES; i++)
-            medians[i] = resampled_median(sorted, n, counts, &seed);
-        qsort(medians, N_RESAMPLES, sizeof *medians, compare);
-        *low = quantile_sorted(medians, N_RESAMPLES, (1 - level) / 2);
-        *high = quantile_sorted(medians, N_RESAMPLES, (1 + level) / 2);
+            medians[i] = resampled_median(&resampler, &seed);
+        percentiles(medians, level, low, high);
     }
-    free(counts);
     free(medians);
-    free(sorted);
+    resampler_free(&resampler);
+}
+
+void kvl_bootstrap_median_ratio(const double *above, int64_t n_above, const double *below, int64_t n_below, double level,
+                                uint64_t seed, double *low, double *high)
+{
+    *low = *high = NAN;
+    struct resampler a, b;
+    double *ratios = malloc(N_RESAMPLES * sizeof *ratios);
+    bool has_a = resampler_init(&a, above, n_above), has_b = resampler_init(&b, below, n_below);
+    if (has_a && has_b && ratios != NULL && a.sorted[0] > 0.0 && b.sorted[0] > 0.0) {
+        for (int i = 0; i < N_RESAMPLES; i++) {
+            double median = resampled_median(&a, &seed);
+            ratios[i] = median / resampled_median(&b, &seed);
+        }
+        percentiles(ratios, level, low, high);
+    }
+    free(ratios);
+    resampler_free(&a);
+    resampler_free(&b);
+}
+
+int64_t kvl_count_outliers(const double *samples, int64_t n)
+{
+    const double bound = 3.5, to_sigma = 0.6745, mean_to_sigma = 1.2533;
+    double *distances = n >= 3 ? malloc((size_t)n * sizeof *distances) : NULL;
+    double median = kvl_quantile(samples, n, 0.5);
+    if (distances == NULL || isnan(median)) {
+        free(distances);
+        return 0;
+    }
+    for (int64_t i = 0; i < n; i++)
+        distances[i] = fabs(samples[i] - median);
+    double mad = kvl_quantile(distances, n, 0.5);
+    double sigma = mad > 0.0 ? mad / to_sigma : mean_to_sigma * kvl_mean(distances, n);
+    int64_t n_far = 0;
+    for (int64_t i = 0; i < n; i++)
+        n_far += distances[i] > bound * sigma;
+    free(distances);
+    return n_far;
 }

@@ -307,6 +307,49 @@ static void test_memory_returns(void **state)
     ctx->be->close(ctx);
 }
 
+/* Peak bytes of a prefill, counted from behind the reservation; and how many it allocated by itself. */
+static int64_t prefill_peak(struct bench *b, int kind, const int32_t *ids, int64_t n, int64_t *allocated)
+{
+    struct job job = job_of(kind, ids, n, 1);
+    struct kvl_method_run *run = job_method(&job, &b->model->shape);
+    struct kvl_session session, *sessions[] = {&session};
+    assert_ok(kvl_session_init(&session, b->engine, &run->policy, n, 1));
+    assert_ok(kvl_engine_reserve(b->engine, sessions, 1));
+    int64_t reserved = b->ctx->memory.peak = b->ctx->memory.current;
+    assert_ok(kvl_engine_prefill(b->engine, &(struct kvl_prefill){.ids = ids, .n = n}, sessions, 1));
+    int64_t peak = b->ctx->memory.peak;
+    *allocated = peak - reserved;
+    kvl_session_free(&session);
+    free(run);
+    return peak;
+}
+
+/* The peak of a kind is its own, whatever ran on the engine before; and a prefill that is reserved for allocates nothing. */
+static void test_peak_is_ones_own(void **state)
+{
+    (void)state;
+    enum { N = 150 };
+    struct bench b;
+    bench_open(&b, 3, 0, 0, KVL_BF16);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 21);
+    int64_t alone[N_KINDS], allocated;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        kvl_engine_free(b.engine);
+        assert_ok(kvl_engine_init(&b.engine, b.model, 0));
+        alone[kind] = prefill_peak(&b, kind, ids, N, &allocated);
+        assert_int_equal(allocated, 0);
+    }
+    for (int before = 0; before < N_KINDS; before++)
+        for (int kind = 0; kind < N_KINDS; kind++) {
+            prefill_peak(&b, before, ids, N, &allocated);
+            if (prefill_peak(&b, kind, ids, N, &allocated) != alone[kind])
+                fail_msg("%s after %s: another peak than alone", KINDS[kind].method, KINDS[before].method);
+            assert_int_equal(allocated, 0);
+        }
+    free(ids);
+    bench_close(&b);
+}
+
 /* What kvl_engine_workspace says is what a prefill takes, to the byte. */
 static void test_workspace(void **state)
 {
@@ -538,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_shared_prefill),  cmocka_unit_test(test_shared_prefill_refused),
         cmocka_unit_test(test_prefill_twice),   cmocka_unit_test(test_sessions_take_turns),
         cmocka_unit_test(test_memory_returns),  cmocka_unit_test(test_workspace),
+        cmocka_unit_test(test_peak_is_ones_own),
         cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_goes_on_after_out_of_memory),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_caps_refused),
         cmocka_unit_test(test_short_prompts),

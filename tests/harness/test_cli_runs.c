@@ -332,7 +332,8 @@ static const char *const fields[] = {
     "selection_samples_ns", "phases", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns",
     "decode_token_samples_ns", "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", "e2e_samples_ns", "prefill_flops",
     "decode_token_bytes", "peak_flops_per_s", "peak_bytes_per_s", "prefill_bound_ns", "decode_token_bound_ns",
-    "prefill_bound_share", "decode_bound_share", "logits_hash", "config_key",
+    "prefill_bound_share", "decode_bound_share", "logits_hash", "config_key", "build_type", "clock_end_mhz", "other_load_cpus",
+    "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns",
 };
 
 /* Every field is there, in both kinds; what is nested is an array or the object of parameters. */
@@ -552,12 +553,54 @@ static void test_bench(void **state)
             snprintf(key, sizeof key, "%s_median_ns", times[t]);
             assert_true(json_number_value(json_object_get(record, key)) > 0);
             snprintf(key, sizeof key, "%s_samples_ns", times[t]);
-            assert_int_equal(json_array_size(json_object_get(record, key)), 2);
+            const json_t *samples = json_object_get(record, key);
+            assert_int_equal(json_array_size(samples), 2);
+            snprintf(key, sizeof key, "%s_median_ci95_ns", times[t]); /* of two samples: from one to the other */
+            const json_t *interval = json_object_get(record, key);
+            assert_int_equal(json_array_size(interval), 2);
+            for (size_t s = 0; s < 2; s++) {
+                double sample = json_number_value(json_array_get(samples, s));
+                assert_true(json_number_value(json_array_get(interval, 0)) <= sample);
+                assert_true(json_number_value(json_array_get(interval, 1)) >= sample);
+            }
         }
         assert_true(json_number_value(json_object_get(record, "prefill_bound_share")) > 0);
     }
     assert_int_not_equal(access(model_folder_file(&folder, "bench.samples.jsonl"), F_OK), 0);
     json_decref(records);
+}
+
+/* Peak memory of a method does not depend on the others that it takes turns with. */
+static void test_bench_memory(void **state)
+{
+    (void)state;
+    json_t *alone = record_lines_parse(run("bench $M --method full --context 256 --samples 2 --warmup 0 --force --json"));
+    json_t *others = record_lines_parse(
+        run("bench $M --method full,streamingllm,h2o --profile paper --context 256 --samples 2 --warmup 1 --force --json"));
+    static const char *const peaks[] = {"peak_bytes", "peak_prefill_bytes", "peak_decode_bytes"};
+    for (int p = 0; p < 3; p++)
+        assert_int_equal(integer(json_array_get(others, 0), peaks[p]), integer(json_array_get(alone, 0), peaks[p]));
+    assert_true(integer(json_array_get(others, 1), "peak_bytes") != integer(json_array_get(alone, 0), "peak_bytes"));
+    json_decref(alone);
+    json_decref(others);
+}
+
+/* A time limit takes its rounds out of what is left to do: progress ends at its total. */
+static void test_bench_time_limit(void **state)
+{
+    (void)state;
+    struct process process = {.closed = -1};
+    run_process(&process, "bench $M --method full,snapkv --context 128 --samples 1000 --time-limit 0.2 --new-tokens 2 --force "
+                          "--json");
+    assert_int_equal(process.code, 0);
+    long long done = 0, total = 0, first_total = 0;
+    for (const char *line = process.err; line != NULL && *line != '\0'; line = strchr(line, '\n'), line += line != NULL)
+        if (sscanf(line, "%lld/%lld ", &done, &total) == 2 && done == 1)
+            first_total = total;
+    assert_int_equal(first_total, 2 * 1002);
+    assert_true(done < first_total && done >= 2 * 3);
+    assert_int_equal(done, total);
+    process_free(&process);
 }
 
 /* A phase that was not asked for is null, and another run's phases are no reason to leave these out. */
@@ -651,7 +694,9 @@ int main(void)
         cmocka_unit_test(test_list),          cmocka_unit_test(test_list_parameters),  cmocka_unit_test(test_help),
         cmocka_unit_test(test_eval), cmocka_unit_test(test_sharing),          cmocka_unit_test(test_resume),           cmocka_unit_test(test_kill),
         cmocka_unit_test(test_resume_malformed), cmocka_unit_test(test_memory),        cmocka_unit_test(test_memory_shared),
-        cmocka_unit_test(test_bench),         cmocka_unit_test(test_bench_phases),     cmocka_unit_test(test_broken_stdout),
+        cmocka_unit_test(test_bench),         cmocka_unit_test(test_bench_phases),
+        cmocka_unit_test(test_bench_memory),  cmocka_unit_test(test_bench_time_limit),
+        cmocka_unit_test(test_broken_stdout),
         cmocka_unit_test(test_closed_stdout), cmocka_unit_test(test_closed_stdin),     cmocka_unit_test(test_full_output),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
