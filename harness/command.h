@@ -18,7 +18,7 @@ struct kvl_command {
 };
 
 extern const struct kvl_command kvl_command_list, kvl_command_generate, kvl_command_tokenize, kvl_command_eval,
-    kvl_command_bench, kvl_command_report, kvl_command_plot;
+    kvl_command_bench, kvl_command_analyze, kvl_command_report, kvl_command_plot;
 
 #ifdef __cplusplus
 }

@@ -148,9 +148,13 @@ enum kvl_status kvl_record_key(json_t *record)
     static const char *const keys[] = {"kind",     "model_hash", "backend", "isa",      "dtype",   "threads",  "method",
                                        "profile",  "kv_rate",    "kv_budget", "params", "task",    "task_version", "protocol",
                                        "query_aware", "template", "seed",   "context",  "n_samples", "new_tokens", "phases"};
+    static const char *const own_keys[] = {"analysis", "top", "window", "texts_hash", "sources", "bound"}; /* of some kinds alone */
     json_t *chosen = json_array();
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         json_array_append(chosen, json_object_get(record, keys[i]));
+    for (size_t i = 0; i < sizeof own_keys / sizeof *own_keys; i++)
+        if (json_object_get(record, own_keys[i]) != NULL)
+            json_array_append(chosen, json_object_get(record, own_keys[i]));
     char *text = json_dumps(chosen, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(chosen);
     if (text == NULL)

@@ -10,7 +10,7 @@
 
 static const struct kvl_command *const commands[] = {
     &kvl_command_list,     &kvl_command_generate, &kvl_command_tokenize, &kvl_command_eval,
-    &kvl_command_bench,    &kvl_command_report,   &kvl_command_plot,
+    &kvl_command_bench,    &kvl_command_analyze,  &kvl_command_report,   &kvl_command_plot,
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands, SENTENCE_MAX = 1024 };

@@ -141,6 +141,7 @@ static void set_defaults(struct kvl_options *options)
     options->dtype = KVL_BF16;
     options->n_samples = 10;
     options->n_warmups = 2;
+    options->window = options->bound = -1;
 }
 
 enum kvl_status kvl_options_parse(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv)

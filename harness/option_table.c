@@ -132,6 +132,40 @@ static enum kvl_status parse_kv_budgets(struct kvl_options *o, const char *name,
     return KVL_OK;
 }
 
+static enum kvl_status parse_layers(struct kvl_options *o, const char *name, const char *value)
+{
+    int first = o->layers.n;
+    KVL_TRY(kvl_reals_parse(name, value, &o->layers));
+    for (int i = first; i < o->layers.n; i++) {
+        double l = o->layers.items[i];
+        KVL_REQUIRE(l >= 0 && l < KVL_MAX_LAYERS && l == (double)(int64_t)l,
+                    "%s %.15g: give a whole number, the first layer is 0", name, l);
+    }
+    return KVL_OK;
+}
+
+static enum kvl_status parse_bound(struct kvl_options *o, const char *name, const char *value)
+{
+    return number(name, value, 0, KVL_MAX_LAYERS - 1, &o->bound);
+}
+
+static enum kvl_status parse_tops(struct kvl_options *o, const char *name, const char *value)
+{
+    int first = o->tops.n;
+    KVL_TRY(kvl_reals_parse(name, value, &o->tops));
+    for (int i = first; i < o->tops.n; i++) {
+        double k = o->tops.items[i];
+        KVL_REQUIRE(k > 0 && k <= 1 << 30 && (k <= 1 || k == (double)(int64_t)k),
+                    "%s %.15g: give a share above 0 and up to 1, or a whole number of tokens", name, k);
+    }
+    return KVL_OK;
+}
+
+static enum kvl_status parse_window(struct kvl_options *o, const char *name, const char *value)
+{
+    return number(name, value, 0, 1 << 30, &o->window);
+}
+
 static enum kvl_status parse_set(struct kvl_options *o, const char *name, const char *value)
 {
     const char *dot = strchr(value, '.'), *equals = strchr(value, '=');
@@ -206,6 +240,7 @@ TEXT_OPTION(html_file)
 TEXT_OPTION(output)
 TEXT_OPTION(format)
 TEXT_OPTION(title)
+TEXT_OPTION(texts)
 
 static enum kvl_status parse_template_name(struct kvl_options *o, const char *name, const char *value)
 {
@@ -262,6 +297,12 @@ static const struct kvl_option rows[] = {
     {'c', "context", "N,..", "prompt tokens: 1k,2k,4k or 1024:4096:1024", parse_contexts},
     {'p', "phase", "prefill,decode,e2e", "what to time (default all three)", parse_phases},
     {'n', "samples", "S", "samples per configuration (default 10)", parse_samples},
+    {'i', "texts", "FILE|FOLDER", "prompts of your own in place of tasks: each file's text, cut to --context", parse_texts},
+    {'O', "top", "K,..", "tokens that count as the top: a share of the prompt up to 1, or a number (default 0.00390625,0.1,0.2)",
+     parse_tops},
+    {'V', "window", "N", "last rows that observe the tokens, 0 for all rows (default 8)", parse_window},
+    {'a', "layer", "N,..", "layers to cut at (default all)", parse_layers},
+    {'u', "bound", "N", "the last layer that the search may choose (default L/2 - 1)", parse_bound},
     {'g', "new-tokens", "G", "tokens to generate", parse_new_tokens},
     {'w', "warmup", "W", "rounds before the samples count (default 2)", parse_warmups},
     {'L', "time-limit", "SECONDS", "end the sampling of a context after this time, with at least two samples", parse_time_limit},

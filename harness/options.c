@@ -124,6 +124,8 @@ void kvl_options_free(struct kvl_options *options)
     free(options->contexts.items);
     free(options->kv_rates.items);
     free(options->kv_budgets.items);
+    free(options->layers.items);
+    free(options->tops.items);
     for (int i = 0; i < options->n_settings; i++) {
         free(options->settings[i].method);
         free(options->settings[i].param);

@@ -38,11 +38,13 @@ struct kvl_options {
     int64_t chunk, memory_limit, n_context_model;
 
     struct kvl_words methods, tasks, phases, profiles;
-    struct kvl_reals contexts, kv_rates, kv_budgets;
+    struct kvl_reals contexts, kv_rates, kv_budgets, layers, tops;
     struct kvl_set_option *settings;
     int n_settings;
     int64_t n_samples, n_new_tokens, n_warmups;
     double time_limit_s;
+    int64_t window, bound; /* -1: not given */
+    const char *texts;
     uint64_t seed;
 
     const char *template_name; /* NULL: the file's own */
