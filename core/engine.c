@@ -234,6 +234,21 @@ static enum kvl_status read_out(struct kvl_engine *engine, int64_t row, float *l
     return be->linear(engine->ctx, &(struct kvl_linear){engine->b.normed, model->head, logits, KVL_F32, 1, false});
 }
 
+enum kvl_status kvl_engine_hidden(const struct kvl_engine *engine, float *hidden)
+{
+    int64_t n = engine->model->shape.n_embd;
+    bool narrow = engine->model->dtype == KVL_BF16;
+    KVL_REQUIRE(engine->b.normed != NULL, "the engine has run no prompt: there is no hidden state yet");
+    KVL_TRY(engine->ctx->be->download(engine->ctx, hidden, engine->b.normed, n * (int64_t)kvl_dtype_size(engine->model->dtype)));
+    const uint16_t *halves = (const uint16_t *)(const void *)hidden;
+    for (int64_t i = n - 1; i >= 0 && narrow; i--) { /* in place, from the end: a float covers two halves */
+        uint16_t half;
+        memcpy(&half, &halves[i], sizeof half);
+        hidden[i] = kvl_bf16_to_f32(half);
+    }
+    return KVL_OK;
+}
+
 static struct kvl_view view_of(const struct kvl_session *session, int64_t layer)
 {
     const struct kvl_shape *s = &session->engine->model->shape;

@@ -71,6 +71,10 @@ const struct kvl_model *kvl_engine_model(const struct kvl_engine *engine);
 /* Copies the logits to host memory, f32 [n_vocab]. */
 enum kvl_status kvl_session_logits(const struct kvl_session *session, float *logits);
 
+/* Copies what the head read last, of whichever session: the last token's hidden state behind the final norm, as f32 [n_embd]
+ * in host memory. KVL_E_ARG before the first prefill. */
+enum kvl_status kvl_engine_hidden(const struct kvl_engine *engine, float *hidden);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,7 +24,7 @@ struct kvl_command {
 const struct kvl_command *kvl_command_at(int i);
 
 extern const struct kvl_command kvl_command_list, kvl_command_generate, kvl_command_tokenize, kvl_command_eval,
-    kvl_command_bench, kvl_command_run, kvl_command_score, kvl_command_report, kvl_command_plot,
+    kvl_command_bench, kvl_command_analyze, kvl_command_run, kvl_command_score, kvl_command_report, kvl_command_plot,
     kvl_command_compare;
 
 #ifdef __cplusplus

@@ -157,9 +157,13 @@ const char *kvl_record_key_field(int i)
 
 enum kvl_status kvl_record_key(json_t *record)
 {
+    static const char *const own_keys[] = {"analysis", "top", "window", "texts_hash", "sources", "bound"}; /* of some kinds alone */
     json_t *chosen = json_array();
     for (int i = 0; i < (int)N_CHOSEN_KEYS; i++)
         json_array_append(chosen, json_object_get(record, chosen_keys[i]));
+    for (size_t i = 0; i < sizeof own_keys / sizeof *own_keys; i++)
+        if (json_object_get(record, own_keys[i]) != NULL)
+            json_array_append(chosen, json_object_get(record, own_keys[i]));
     char *text = json_dumps(chosen, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(chosen);
     if (text == NULL)

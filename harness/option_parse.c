@@ -11,7 +11,7 @@
 const struct kvl_option *kvl_command_option(const struct kvl_command *command, int i)
 {
     int n = (int)strlen(command->keys);
-    return i < n ? kvl_option_find(command->keys[i]) : i == n ? kvl_option_find(KVL_OPTION_HELP) : NULL;
+    return i < n ? kvl_option_find((unsigned char)command->keys[i]) : i == n ? kvl_option_find(KVL_OPTION_HELP) : NULL;
 }
 
 static const char *next_name(const void *context, int i)

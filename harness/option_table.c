@@ -132,6 +132,40 @@ static enum kvl_status parse_kv_budgets(struct kvl_options *o, const char *name,
     return KVL_OK;
 }
 
+static enum kvl_status parse_layers(struct kvl_options *o, const char *name, const char *value)
+{
+    int first = o->layers.n;
+    KVL_TRY(kvl_reals_parse(name, value, &o->layers));
+    for (int i = first; i < o->layers.n; i++) {
+        double l = o->layers.items[i];
+        KVL_REQUIRE(l >= 0 && l < KVL_MAX_LAYERS && l == (double)(int64_t)l,
+                    "%s %.15g: give a whole number, the first layer is 0", name, l);
+    }
+    return KVL_OK;
+}
+
+static enum kvl_status parse_bound(struct kvl_options *o, const char *name, const char *value)
+{
+    return number(name, value, 0, KVL_MAX_LAYERS - 1, &o->bound);
+}
+
+static enum kvl_status parse_tops(struct kvl_options *o, const char *name, const char *value)
+{
+    int first = o->tops.n;
+    KVL_TRY(kvl_reals_parse(name, value, &o->tops));
+    for (int i = first; i < o->tops.n; i++) {
+        double k = o->tops.items[i];
+        KVL_REQUIRE(k > 0 && k <= 1 << 30 && (k <= 1 || k == (double)(int64_t)k),
+                    "%s %.15g: give a share above 0 and up to 1, or a whole number of tokens", name, k);
+    }
+    return KVL_OK;
+}
+
+static enum kvl_status parse_window(struct kvl_options *o, const char *name, const char *value)
+{
+    return number(name, value, 0, 1 << 30, &o->window);
+}
+
 static enum kvl_status parse_set(struct kvl_options *o, const char *name, const char *value)
 {
     const char *dot = strchr(value, '.'), *equals = strchr(value, '=');
@@ -270,6 +304,7 @@ TEXT_OPTION(html_file)
 TEXT_OPTION(output)
 TEXT_OPTION(format)
 TEXT_OPTION(title)
+TEXT_OPTION(texts)
 
 static enum kvl_status parse_template_name(struct kvl_options *o, const char *name, const char *value)
 {
@@ -333,6 +368,12 @@ static const struct kvl_option rows[] = {
     {'a', "haystack", "DIR", "text files to hide needles in, or to read on in, in place of composed essays", parse_haystack_dir},
     {'u', "ruler", "DIR", "official RULER files, CONTEXT/TASK.jsonl", parse_ruler_dir},
     {'D', "longbench", "DIR", "official LongBench files", parse_longbench_dir},
+    {KVL_OPTION_TEXTS, "texts", "FILE|FOLDER", "prompts of your own in place of tasks: each file's text, cut to --context", parse_texts},
+    {KVL_OPTION_TOP, "top", "K,..", "tokens that count as the top: a share of the prompt up to 1, or a number (default 0.00390625,0.1,0.2)",
+     parse_tops},
+    {KVL_OPTION_WINDOW, "window", "N", "last rows that observe the tokens, 0 for all rows (default 8)", parse_window},
+    {KVL_OPTION_LAYER, "layer", "N,..", "layers to cut at (default all)", parse_layers},
+    {KVL_OPTION_BOUND, "bound", "N", "the last layer that the search may choose (default L/2 - 1)", parse_bound},
     {'g', "new-tokens", "G", "tokens to generate", parse_new_tokens},
     {'w', "warmup", "W", "rounds before the samples count (default 2)", parse_warmups},
     {'L', "time-limit", "SECONDS", "end the sampling of a context after this time, with at least two samples", parse_time_limit},

@@ -8,10 +8,18 @@
 extern "C" {
 #endif
 
-enum { KVL_OPTION_HELP = 'h', KVL_N_OPTIONS_MAX = 64 };
+enum {
+    KVL_OPTION_HELP = 'h',
+    KVL_OPTION_TEXTS = 0x80, /* from here on options without a short form; in a command's keys "\x80", ... */
+    KVL_OPTION_TOP,
+    KVL_OPTION_WINDOW,
+    KVL_OPTION_LAYER,
+    KVL_OPTION_BOUND,
+    KVL_N_OPTIONS_MAX = 64,
+};
 
 struct kvl_option {
-    int key;              /* the short option */
+    int key;              /* the short option, or a number above ASCII */
     const char *name;     /* the long one */
     const char *argument; /* NULL: a switch */
     const char *help;

@@ -119,8 +119,8 @@ enum kvl_status kvl_number_parse(const char *option, const char *text, bool whol
 void kvl_options_init(struct kvl_options *options, const struct kvl_command *command, int argc, char **argv)
 {
     *options = (struct kvl_options){.command = command, .argc = argc, .argv = argv, .backend = "auto", .dtype = KVL_BF16,
-                                    .n_samples = 10, .n_warmups = 2, .threshold_score = 0.02, .threshold_nats = 0.01,
-                                    .threshold_latency = 0.05, .threshold_memory = 0.02, .alpha = 0.05};
+                                    .n_samples = 10, .n_warmups = 2, .window = -1, .bound = -1, .threshold_score = 0.02,
+                                    .threshold_nats = 0.01, .threshold_latency = 0.05, .threshold_memory = 0.02, .alpha = 0.05};
 }
 
 void kvl_options_free(struct kvl_options *options)
@@ -131,6 +131,8 @@ void kvl_options_free(struct kvl_options *options)
     free(options->contexts.items);
     free(options->kv_rates.items);
     free(options->kv_budgets.items);
+    free(options->layers.items);
+    free(options->tops.items);
     for (int i = 0; i < options->n_settings; i++) {
         free(options->settings[i].method);
         free(options->settings[i].param);

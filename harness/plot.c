@@ -13,7 +13,8 @@
 #include "harness/paths.h"
 #include "harness/report.h"
 
-static const struct kvl_figure *const figures[] = {&kvl_figure_accuracy_kv_rate, &kvl_figure_latency};
+static const struct kvl_figure *const figures[] = {&kvl_figure_accuracy_kv_rate, &kvl_figure_latency, &kvl_figure_overlap,
+                                                   &kvl_figure_recall, &kvl_figure_distance};
 
 enum { N_FIGURES = sizeof figures / sizeof *figures };
 

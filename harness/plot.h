@@ -22,11 +22,12 @@ struct kvl_plot {
 struct kvl_figure {
     const char *name, *title;
     const char *script; /* in the folder plots */
-    int kinds;          /* of records: KVL_KNOB_EVAL, KVL_KNOB_BENCH or both */
+    int kinds;          /* of records: KVL_KNOB_EVAL, KVL_KNOB_BENCH or both; or KVL_KNOB_ANALYZE */
     enum kvl_status (*write)(const struct kvl_plot *plot); /* KVL_E_FORMAT where the records do not make this figure */
 };
 
-extern const struct kvl_figure kvl_figure_accuracy_kv_rate, kvl_figure_latency;
+extern const struct kvl_figure kvl_figure_accuracy_kv_rate, kvl_figure_latency, kvl_figure_overlap, kvl_figure_recall,
+    kvl_figure_distance;
 
 /* The i-th figure, NULL past the end. */
 const struct kvl_figure *kvl_figure_at(int i);

@@ -1,6 +1,6 @@
 /* One record per configuration: a flat JSON object on a line of its own, written and flushed when the configuration ends.
  *
- * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval" and "bench"; a field
+ * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval", "bench" and "analyze"; a field
  * that does not apply to a kind is null):
  *   schema, kind, run_id, time_utc, kvlab_version, kvlab_commit, kvlab_dirty, build_type, argv, config_key
  *   cpu, gpu, driver, isa, threads, backend, dtype
@@ -29,6 +29,15 @@
  *   prefill_flops, decode_token_bytes, peak_flops_per_s, peak_bytes_per_s (measured on this machine),
  *   prefill_bound_ns, decode_token_bound_ns, prefill_bound_share, decode_bound_share
  *   logits_hash (of the last logits of the last sample)
+ * Kind "analyze" has of these what tells its run, model, configuration and prompts, and besides:
+ *   analysis ("overlap" | "recall" | "distance" | "tsp-layer"); texts, texts_hash (in place of task)
+ *   overlap, recall: window (rows that observe, 0: all), top (share of the prompt up to 1, else tokens), top_tokens_mean
+ *   overlap: overlap (array per layer of arrays), overlap_by_distance, overlap_by_distance_early, overlap_by_distance_late (arrays
+ *     by distance: of all pairs, of those whose first layer lies before first_late_layer, of the others), first_late_layer
+ *   recall: recall, recall_stderr (arrays by layer)
+ *   distance: layer, layer_param (which parameter of the method it is), and as means and raw per prompt (NAME_samples)
+ *     hidden_l2, hidden_squared, hidden_cosine, logits_l2, logits_kl (nats), same_top
+ *   tsp-layer: sources, bound, layers, hidden_squared_means (arrays), layer (the one to use), layer_param, setting (for --set)
  * Per-sample prompts, outputs and scores go to FILE with ".jsonl" replaced by ".samples.jsonl". */
 #ifndef KVL_RECORD_H
 #define KVL_RECORD_H

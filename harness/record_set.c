@@ -91,7 +91,7 @@ static enum kvl_status check_fields(const char *path, size_t line, const json_t 
 static bool is_configuration(const json_t *record)
 {
     const char *kind = kvl_record_text(record, "kind");
-    return strcmp(kind, "eval") == 0 || strcmp(kind, "bench") == 0;
+    return strcmp(kind, "eval") == 0 || strcmp(kind, "bench") == 0 || strcmp(kind, "analyze") == 0;
 }
 
 static enum kvl_status push(struct kvl_record_set *set, json_t *record)
@@ -140,7 +140,7 @@ static enum kvl_status add_file(struct kvl_record_set *set, const char *path, FI
         fprintf(notes, "kvlab: warning: the last line of %s is cut off and left out\n", path);
     enum kvl_status status = add_records(set, path, records, &n_other);
     if (n_other > 0 && notes != NULL)
-        fprintf(notes, "kvlab: note: %d records of other kinds than eval and bench in %s are left out\n", n_other, path);
+        fprintf(notes, "kvlab: note: %d records of other kinds than eval, bench and analyze in %s are left out\n", n_other, path);
     json_decref(records);
     return status;
 }
@@ -208,7 +208,7 @@ enum kvl_status kvl_record_set_load(struct kvl_record_set *set, char *const *pat
     if (status == KVL_OK)
         status = drop_replaced(set, notes);
     if (status == KVL_OK && set->n == 0)
-        status = kvl_fail(KVL_E_FORMAT, "no eval or bench record in %s%s", paths[0],
+        status = kvl_fail(KVL_E_FORMAT, "no record of eval, bench or analyze in %s%s", paths[0],
                           n_paths > 1 ? " and the other files" : "");
     if (status != KVL_OK)
         kvl_record_set_free(set);

@@ -24,7 +24,8 @@ enum kvl_status kvl_report_init(struct kvl_report *report, const struct kvl_reco
     *report = (struct kvl_report){0};
     struct kvl_report_source source = {.format = format};
     KVL_TRY(kvl_rows_init(&source.rows, set, KVL_KNOB_EVAL | KVL_KNOB_BENCH));
-    enum kvl_status status = build(report, &source);
+    enum kvl_status status = source.rows.n > 0 ? build(report, &source)
+                                               : kvl_fail(KVL_E_FORMAT, "no eval or bench record: nothing to report");
     kvl_scored_tasks_free(&source.tasks);
     kvl_rows_free(&source.rows);
     if (status != KVL_OK)

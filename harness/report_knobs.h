@@ -14,8 +14,9 @@ struct kvl_rows; /* harness/report_rows.h */
 struct kvl_row;
 
 /* Who a knob belongs to. METHOD: what is compared; ratios go across it. SHARED: eval and bench records meet only where it
- * is equal. EVAL, BENCH: it tells only records of that kind apart (an accuracy does not depend on the CPU). */
-enum { KVL_KNOB_METHOD = 1, KVL_KNOB_SHARED = 2, KVL_KNOB_EVAL = 4, KVL_KNOB_BENCH = 8 };
+ * is equal. EVAL, BENCH: it tells only records of that kind apart (an accuracy does not depend on the CPU). ANALYZE is a kind
+ * without knobs of its own. */
+enum { KVL_KNOB_METHOD = 1, KVL_KNOB_SHARED = 2, KVL_KNOB_EVAL = 4, KVL_KNOB_BENCH = 8, KVL_KNOB_ANALYZE = 16 };
 
 struct kvl_knob {
     const char *key, *title;

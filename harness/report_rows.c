@@ -20,7 +20,8 @@ static bool is_ok(const json_t *record)
 
 static int kind_of(const json_t *record)
 {
-    return strcmp(kvl_record_text(record, "kind"), "eval") == 0 ? KVL_KNOB_EVAL : KVL_KNOB_BENCH;
+    const char *kind = kvl_record_text(record, "kind");
+    return strcmp(kind, "eval") == 0 ? KVL_KNOB_EVAL : strcmp(kind, "analyze") == 0 ? KVL_KNOB_ANALYZE : KVL_KNOB_BENCH;
 }
 
 static enum kvl_status init_group(struct kvl_row_group *group, const json_t *record)

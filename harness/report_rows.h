@@ -13,14 +13,14 @@ extern "C" {
 
 /* The newest records of both kinds; one may be NULL. */
 struct kvl_row {
-    const json_t *eval, *bench;
+    const json_t *eval, *bench; /* records of analyze take the bench's place */
     int eval_group, bench_group; /* -1: none */
 };
 
 /* Records of one kind with the same knobs: they differ in task and time only. The keys are the knobs' values as text. */
 struct kvl_row_group {
     const json_t *first; /* the newest */
-    int kind;            /* KVL_KNOB_EVAL or KVL_KNOB_BENCH */
+    int kind;            /* KVL_KNOB_EVAL, KVL_KNOB_BENCH or KVL_KNOB_ANALYZE */
     bool is_reference;   /* of the method that ratios refer to */
     char *meet_key;      /* equal where an eval and a bench group make a row */
     char *ratio_key;     /* equal where a ratio may be taken */
@@ -37,7 +37,7 @@ struct kvl_rows {
     uint32_t varying;             /* a bit per knob, for kvl_rows_vary */
 };
 
-/* `kinds`: KVL_KNOB_EVAL, KVL_KNOB_BENCH or both. The set is borrowed. */
+/* `kinds`: KVL_KNOB_EVAL, KVL_KNOB_BENCH or both; or KVL_KNOB_ANALYZE alone. The set is borrowed. */
 enum kvl_status kvl_rows_init(struct kvl_rows *rows, const struct kvl_record_set *set, int kinds);
 void kvl_rows_free(struct kvl_rows *rows);
 

@@ -206,7 +206,7 @@ static enum kvl_status print_table(const struct kvl_sink *sink)
 enum kvl_status kvl_sink_finish(struct kvl_sink *sink)
 {
     if (!sink->options->json && json_array_size(sink->records) > 0)
-        KVL_TRY(print_table(sink));
+        KVL_TRY(sink->print != NULL ? sink->print(sink->records, stdout) : print_table(sink));
     if (sink->n_failed == 0)
         return KVL_OK;
     size_t i;

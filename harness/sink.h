@@ -3,6 +3,7 @@
 #define KVL_SINK_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "harness/options.h"
 
@@ -17,6 +18,7 @@ struct kvl_sink {
     json_t *written;    /* object: by "config_key#index" the samples in samples_path, texts left out, with --resume */
     char *samples_path; /* sibling of the file for samples; NULL without a file, or with a device or pipe */
     int n_failed;
+    enum kvl_status (*print)(const json_t *records, FILE *stream); /* the table at the end; NULL: the report's */
 };
 
 /* Checks, before any work is done, that the file can be written and holds nothing but records (KVL_E_FORMAT names the line);

@@ -22,7 +22,7 @@ static const struct kvl_param params[] = {
      .help = "width of the pooling, odd"},
     {.name = "tsp_layer", .type = KVL_PARAM_INT, .derive = kvl_default_tsp_layer,
      .derived = "15, 17, 19 for LLaMA-3.1-8B, Ministral-8B, Mistral-Nemo-12B; else L/2 - 1", .min = 0,
-     .max = KVL_MAX_LAYERS - 1, .help = "layer after which only the selected tokens go on"},
+     .max = KVL_MAX_LAYERS - 1, .cuts = true, .help = "layer after which only the selected tokens go on"},
     {.name = "tsp_rate", .type = KVL_PARAM_REAL, .defaults = {{.r = 0.2}, {.r = 0.2}}, .min = 1e-6, .max = 1,
      .help = "share of the tokens that go on, with --kv-rate"},
     {.name = "tsp_len", .type = KVL_PARAM_INT, .defaults = {{.i = 2048}, {.i = 2048}}, .min = 1, .max = 1 << 30,

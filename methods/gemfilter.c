@@ -11,7 +11,7 @@
 static const struct kvl_param params[] = {
     {.name = "layer", .type = KVL_PARAM_INT, .derive = kvl_default_filter_layer,
      .derived = "13, 17, 19 for LLaMA-3.1-8B, Ministral-8B, Mistral-Nemo-12B; else L/2 - 1", .min = 0,
-     .max = KVL_MAX_LAYERS - 1, .help = "filter layer: the last one of the first pass"},
+     .max = KVL_MAX_LAYERS - 1, .cuts = true, .help = "filter layer: the last one of the first pass"},
     {.name = "pool", .type = KVL_PARAM_CHOICE, .defaults = {{.i = KVL_POOL_AVG}, {.i = KVL_POOL_AVG}},
      .choices = kvl_pool_names, .help = "pooling of the scores along the tokens"},
     {.name = "kernel", .type = KVL_PARAM_INT, .defaults = {{.i = 5}, {.i = 5}}, .min = 1, .max = 255, .odd = true,

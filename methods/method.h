@@ -31,6 +31,7 @@ struct kvl_param {
     const char *derived; /* "the middle layer, L/2 - 1, unless the model is in the table"; NULL without derive */
     double min, max;     /* inclusive bounds of INT and REAL */
     bool odd;            /* INT: must be odd */
+    bool cuts;           /* INT: the layer whose attention chooses the prompt tokens that later computation goes on with */
     const char *const *choices; /* NULL-terminated names of a CHOICE */
     const char *help;
 };

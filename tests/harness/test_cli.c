@@ -12,6 +12,7 @@
 /* $M is a small model's folder, $D a folder of the test's own. */
 #define GENERATE "generate $M --prompt 'hello there' --new-tokens 2 "
 #define EVAL "eval $M --method snapkv --task needle/single_noise --context 512 --samples 1 "
+#define ANALYZE(name) "analyze " name " $M --task needle/single_noise --context 512 --samples 1 "
 #define BENCH "bench $M --method snapkv --context 64 --samples 2 --warmup 0 --force "
 
 struct wrong {
@@ -75,6 +76,12 @@ static const struct wrong lines[] = {
     {"plot latncy x.jsonl -o $D/x.png", 2, "latncy"},
     {"report $D/none.jsonl --format markdwon", 2, "markdown"},
     {"tokenize $M --special tokens", 2, "tokens"},
+    {"analyse overlap $M", 2, "'analyze'"},
+    {"analyze overlp $M", 2, "'overlap'"},
+    {"analyze everything $M", 2, "overlap, recall, distance or tsp-layer"},
+    {ANALYZE("distance") "--method fastk", 2, "'fastkv'"},
+    {ANALYZE("distance") "--method fastkv,snapkv", 2, "snapkv"},
+    {ANALYZE("overlap") "--task needle/multikey", 2, "needle/multi_key"},
     /* parameters of methods */
     {EVAL "--set snapkv", 2, "method.param=value"},
     {EVAL "--set snapkv.window", 2, "method.param=value"},
@@ -108,6 +115,10 @@ static const struct wrong lines[] = {
     {"bench", 2, "MODEL"},
     {"bench $M", 2, "--method"},
     {"bench $M --method full", 2, "--context"},
+    {"analyze", 2, "MODEL"},
+    {"analyze overlap", 2, "MODEL"},
+    {"analyze overlap $M", 2, "--task"},
+    {"analyze overlap $M --task needle/single_noise", 2, "--context"},
     {"tokenize", 2, "MODEL"},
     {"report", 2, "FILE"},
     {"plot", 2, "FIGURE"},
@@ -138,7 +149,19 @@ static const struct wrong lines[] = {
     {EVAL "-q", 2, "-q"},
     {EVAL "-Jq", 2, "-q"},
     {EVAL "-- --json", 2, "'--json'"},
+    {ANALYZE("overlap") "more", 2, "'more'"},
+    {ANALYZE("overlap") "--method full", 2, "overlap does not take --method"},
+    {ANALYZE("recall") "--kv-rate 0.1", 2, "recall does not take --kv-rate"},
+    {ANALYZE("recall") "--bound 3", 2, "recall does not take --bound"},
+    {ANALYZE("distance") "--top 0.1", 2, "distance does not take --top"},
+    {ANALYZE("distance") "--window 8", 2, "distance does not take --window"},
+    {ANALYZE("distance") "--bound 3", 2, "distance does not take --bound"},
+    {ANALYZE("tsp-layer") "--layer 1,2", 2, "tsp-layer does not take --layer"},
     /* contradictions */
+    {ANALYZE("overlap") "--texts $D", 2, "--task and --texts"},
+    {ANALYZE("overlap") "--resume", 2, "-o FILE"},
+    {ANALYZE("distance") "--set fastkv.tsp_layer=2", 2, "--layer or --bound"},
+    {ANALYZE("distance") "--method gemfilter --set fastkv.tsp_rate=0.1", 2, "not among the methods"},
     {GENERATE "--raw --template chatml", 2, "--raw and --template"},
     {GENERATE "--raw --template none", 2, "--raw and --template"},
     {GENERATE "--raw --system x", 2, "--system"},
@@ -171,6 +194,20 @@ static const struct wrong lines[] = {
     {BENCH "--context 64,8k", 2, "8192"},
     {GENERATE "--new-tokens 8192", 2, "8192"},
     {GENERATE "--prompt @$D/long.txt", 2, "8192"},
+    {ANALYZE("overlap") "--top 0", 2, "--top 0"},
+    {ANALYZE("overlap") "--top 1.5", 2, "--top 1.5"},
+    {ANALYZE("overlap") "--window -1", 2, "--window -1"},
+    {ANALYZE("overlap") "--window 9000", 2, "--window 9000"},
+    {ANALYZE("distance") "--layer 6", 2, "layers 0 to 5"},
+    {ANALYZE("distance") "--layer 1.5", 2, "--layer 1.5"},
+    {ANALYZE("tsp-layer") "--bound 6", 2, "layers 0 to 5"},
+    {ANALYZE("distance") "--method fastkv --kv-rate 0.001", 2, "window"},
+    {ANALYZE("distance") "--context 100", 2, "100"},
+    {"analyze recall $M --texts $D/medium.txt --context 5k", 2, "medium.txt"},
+    {"analyze recall $M --texts $D/long.txt", 2, "8192"},
+    {"analyze recall $M --texts $D/none", 1, "none"},
+    {"analyze recall $M --texts $D/empty.txt", 2, "empty.txt"},
+    {"analyze recall $M --texts $D/latin1.txt", 1, "offset 3"},
     /* prompts */
     {"generate $M --prompt ''", 2, "empty"},
     {"generate $M --raw --prompt ''", 2, "empty"},

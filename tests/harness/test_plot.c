@@ -13,11 +13,39 @@ static enum kvl_status run(const char *figure, const char *input, const char *ou
     return kvl_command_plot.run(&options);
 }
 
+/* One record of each analysis of a model of four layers. */
+static void add_analyses(const char *path)
+{
+    static const char *const common = "{s:s, s:s, s:i, s:i, s:f, s:f}";
+    json_t *overlap = made_up_record("analyze", "full", NAN, 1024), *recall = made_up_record("analyze", "full", NAN, 1024);
+    json_object_update_new(overlap, json_pack(common, "analysis", "overlap", "task", "needle/multi_key", "n_layer", 4, "window", 8,
+                                              "top", 0.1, "tokens_in_mean", 1020.0));
+    json_object_update_new(overlap, json_pack("{s:f, s:i, s:[fffn], s:[ffnn]}", "top_tokens_mean", 102.0, "first_late_layer", 2,
+                                              "overlap_by_distance_early", 1.0, 0.5, 0.25, "overlap_by_distance_late", 1.0, 0.75));
+    json_object_update_new(recall, json_pack(common, "analysis", "recall", "task", "needle/multi_key", "n_layer", 4, "window", 8,
+                                             "top", 512.0, "tokens_in_mean", 1020.0));
+    json_object_update_new(recall, json_pack("{s:[ffff], s:[nfff]}", "recall", 0.25, 0.5, 0.75, 0.875, "recall_stderr", 0.1, 0.1,
+                                             0.0));
+    json_object_set_new(overlap, "config_key", json_string("overlap"));
+    json_object_set_new(recall, "config_key", json_string("recall"));
+    made_up_append(path, overlap);
+    made_up_append(path, recall);
+    for (int layer = 0; layer < 4; layer++) {
+        json_t *record = made_up_record("analyze", layer % 2 == 0 ? "fastkv" : "gemfilter", 0.2, 1024);
+        json_object_update_new(record, json_pack("{s:s, s:s, s:i, s:s, s:f, s:[ff], s:f, s:[f]}", "analysis", "distance", "task",
+                                                 "needle/multi_key", "layer", layer, "layer_param", "layer", "hidden_l2", 0.5,
+                                                 "hidden_l2_samples", 0.25, 0.75, "logits_l2", 0.1, "logits_l2_samples", 0.1));
+        json_object_set_new(record, "config_key", json_sprintf("distance %d", layer));
+        made_up_append(path, record);
+    }
+}
+
 static const char *input(void)
 {
     const char *path = made_up_path("plot.jsonl");
     made_up_write(path, "");
     made_up_main_job(path);
+    add_analyses(path);
     return path;
 }
 
@@ -146,6 +174,30 @@ static void odd_records(void **state)
     assert_int_equal(unlink(out_path("odd.svg")), 0);
 }
 
+/* What the panels and lines of an analysis are called, and that chance is drawn. */
+static void analyses(void **state)
+{
+    (void)state;
+    if (!has_gnuplot())
+        skip_because("gnuplot is not installed");
+    const struct {
+        const char *figure, *texts[4];
+    } rows[] = {
+        {"overlap", {"1k tokens: the top 10 % of the tokens", "from layers 0 to 1", "from layers 2 to 3", "needle/multi_key"}},
+        {"recall", {"the top 512 of the tokens", "Share of the attention (%)", "1k tokens", "standard error"}},
+        {"distance", {"FastKV, KV rate 0.2", "GemFilter, KV rate 0.2", "1k tokens: hidden state", "1k tokens: logits"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_ok(run(rows[i].figure, input(), out_path("analysis.svg")));
+        char *svg = made_up_read(out_path("analysis.svg"));
+        for (size_t t = 0; t < 4; t++)
+            if (strstr(svg, rows[i].texts[t]) == NULL)
+                fail_msg("%s lacks '%s'", rows[i].figure, rows[i].texts[t]);
+        free(svg);
+    }
+    assert_int_equal(unlink(out_path("analysis.svg")), 0);
+}
+
 static void title(void **state)
 {
     (void)state;
@@ -190,6 +242,8 @@ static void nothing_to_draw(void **state)
     made_up_append(path, made_up_eval("full", NAN, 1024, "needle/multi_key", 0.5, 0.1));
     assert_refused(run("latency", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
     assert_refused(run("accuracy-kv-rate", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
+    assert_refused(run("overlap", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
+    assert_refused(run("distance", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
     made_up_append(path, made_up_failure(made_up_bench("full", NAN, 1024, 1, 1), "oom", "12 GB are needed"));
     assert_refused(run("latency", path, out_path("x.png")), KVL_E_FORMAT, "nothing to plot");
 }
@@ -278,6 +332,7 @@ int main(void)
         cmocka_unit_test(every_figure_in_every_format),
         cmocka_unit_test(names_are_quoted),
         cmocka_unit_test(odd_records),
+        cmocka_unit_test(analyses),
         cmocka_unit_test(title),
     };
     return test_result(cmocka_run_group_tests(tests, NULL, clean_up));

@@ -241,7 +241,7 @@ static void nothing_to_load(void **state)
     made_up_write(paths[0], "");
     struct kvl_record_set set;
     assert_int_equal(kvl_record_set_load(&set, paths, 1, NULL), KVL_E_FORMAT);
-    assert_non_null(strstr(kvl_last_error(), "no eval or bench record"));
+    assert_non_null(strstr(kvl_last_error(), "no record of eval, bench or analyze"));
 }
 
 int main(void)
