@@ -129,7 +129,7 @@ static enum kvl_status draw(struct draft *draft)
     kvl_random_order_init(&draft->compounds, &random, kvl_vocabulary_n_compounds());
     while (draft->n_words < N_COMMON + N_EXAMPLE_MAX)
         KVL_TRY(draw_word(draft));
-    char number[MAX_DIGITS + 3] = " 1.";
+    char number[MAX_DIGITS + 4] = " 1.";
     for (int i = 0; i < MAX_DIGITS; i++) {
         KVL_TRY(count_tokens(draft, number, &draft->number_tokens[i]));
         memcpy(number + 2 + i, "0.", 3);
