@@ -57,11 +57,13 @@ static enum kvl_status add_file(struct kvl_text *text, const char *path)
     int64_t bad = kvl_utf8_check(data, map.bytes);
     int64_t skip = map.bytes >= 3 && memcmp(data, BYTE_ORDER_MARK, 3) == 0 ? 3 : 0;
     if (zero != NULL && (bad < 0 || zero - data < bad))
-        status = kvl_fail(KVL_E_FORMAT, "%s: a zero byte at offset %lld; a haystack is made of text", path, (long long)(zero - data));
+        status = kvl_fail(KVL_E_FORMAT, "%s: a zero byte at offset %lld; a haystack is made of text", path,
+                          (long long)(zero - data));
     else if (bad >= 0)
         status = kvl_fail(KVL_E_FORMAT, "%s: not valid UTF-8 at offset %lld; convert it or take it out", path, (long long)bad);
     else if (map.bytes > MAX_BYTES - text->n)
-        status = kvl_fail(KVL_E_ARG, "%s: with this file the folder's text has more than %d bytes; take some out", path, MAX_BYTES);
+        status = kvl_fail(KVL_E_ARG, "%s: with this file the folder's text has more than %d bytes; take some out", path,
+                          MAX_BYTES);
     else
         status = add_paragraphs(text, data + skip, map.bytes - skip);
     kvl_file_map_close(&map);

@@ -282,6 +282,6 @@ const struct kvl_command kvl_command_analyze = {
     .help = "What layers look at, and where a method may cut.",
     .min_positional = 2,
     .max_positional = 2,
-    .keys = "tcn\x80\x81\x82\x83\x84" "marbPSsoRJeBdjICMN",
+    .keys = "tcn\x80\x81\x82\x83\x84" "mrbPSsoRJeBdjICMN",
     .run = run,
 };

@@ -114,7 +114,7 @@ static void describe_config(json_t *record, const struct kvl_config *config)
 /* Keys that a kind may leave null, in the order of harness/record.h. */
 static const char *const later_keys[] = {
     "task", "task_version", "category", "metric", "second_metric", "protocol", "query_aware", "max_prompt", "haystack",
-    "code_similarity", "template", "seed",
+    "haystack_hash", "code_similarity", "template", "seed",
     "context", "n_samples", "tokens_in_mean", "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score",
     "score_stderr", "n_scored", "scores", "second_score", "second_score_stderr", "second_scores", "depths", "kl_mean", "kl_stderr",
     "kl_samples", "nll_difference_mean", "nll_difference_stderr", "nll_difference_samples",
@@ -146,7 +146,7 @@ enum kvl_status kvl_workbench_record(const struct kvl_workbench *bench, const ch
 /* What makes two records the same configuration: everything that was chosen, nothing that was measured. */
 static const char *const chosen_keys[] = {
     "kind", "model_hash", "backend", "isa", "dtype", "threads", "method", "profile", "kv_rate", "kv_budget", "params", "task",
-    "task_version", "protocol", "query_aware", "max_prompt", "haystack", "code_similarity", "template", "seed", "context",
+    "task_version", "protocol", "query_aware", "max_prompt", "haystack_hash", "code_similarity", "template", "seed", "context",
     "n_samples", "new_tokens", "phases"};
 enum { N_CHOSEN_KEYS = sizeof chosen_keys / sizeof *chosen_keys };
 

@@ -31,6 +31,7 @@ static void describe_task(json_t *record, const struct kvl_eval_group *group)
     json_object_set_new(record, "query_aware", json_boolean(!options->query_agnostic));
     json_object_set_new(record, "max_prompt", settings->max_prompt > 0 ? json_integer(settings->max_prompt) : json_null());
     json_object_set_new(record, "haystack", text_or_null(settings->haystack_dir));
+    json_object_set_new(record, "haystack_hash", text_or_null(group->haystack_hash[0] != '\0' ? group->haystack_hash : NULL));
     json_object_set_new(record, "code_similarity",
                         json_string(settings->code_similarity == KVL_CODE_DIFFLIB ? "difflib" : "levenshtein"));
     json_object_set_new(record, "template", text_or_null(group->template_name));

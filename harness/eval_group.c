@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "datasets/text_folder.h"
 #include "harness/eval_answer.h"
 
 struct entries {
@@ -287,7 +288,8 @@ enum kvl_status kvl_eval_group_count(struct kvl_eval_group *group)
     KVL_REQUIRE(group->n_samples > 0, "%s has no samples", group->task->name);
     const struct kvl_chat_template *chat = kvl_prompt_template(group->task, &request);
     group->template_name = chat != NULL ? chat->name : NULL;
-    return KVL_OK;
+    const char *haystack = options->task_settings.haystack_dir;
+    return haystack != NULL ? kvl_text_folder_hash(haystack, group->haystack_hash) : KVL_OK;
 }
 
 /* A generated prompt may have any length from 2 % below the context on. */
@@ -306,8 +308,6 @@ static enum kvl_status check_config(const struct kvl_eval_group *group, const st
 
 enum kvl_status kvl_eval_group_check(struct kvl_eval_group *group)
 {
-    if (group->task->score == NULL)
-        return kvl_fail(KVL_E_UNSUPPORTED, "%s has no answers to score, and this eval knows nothing else", group->task->name);
     struct kvl_prompt prompt = {0};
     KVL_TRY(kvl_eval_group_count(group));
     enum kvl_status status = make_prompt(group, 0, &prompt);

@@ -20,6 +20,7 @@ struct kvl_eval_group {
     int64_t n_context;         /* of tasks that have one */
     int64_t n_samples;         /* set by kvl_eval_group_count */
     const char *template_name; /* set by kvl_eval_group_count: what the protocol leaves; NULL: none */
+    char haystack_hash[65];    /* set by kvl_eval_group_count: of --haystack's texts; "" without it */
     struct kvl_sink *sink;
     struct kvl_progress *progress;
 };

@@ -9,7 +9,7 @@
  *   model, model_source, model_hash, architecture, n_layer, n_embd, n_head, n_kv, head_size, n_ff, n_vocab
  *   method, profile, kv_rate, kv_budget, params (object: every resolved parameter by name)
  *   task, task_version, category, metric, second_metric, protocol, query_aware, template, seed, context, n_samples,
- *   max_prompt, haystack (folder), code_similarity ("difflib" | "levenshtein")
+ *   max_prompt, haystack (folder), haystack_hash (of its texts), code_similarity ("difflib" | "levenshtein")
  *   tokens_in_mean, tokens_out_mean, bos_count, truncated (samples whose middle was cut)
  *   status ("ok" | "skipped" | "oom" | "failed"), reason
  *   score, score_stderr, n_scored, scores (raw, of samples 0, 1, ...), the same of second_metric: second_score...;

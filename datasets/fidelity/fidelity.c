@@ -72,7 +72,8 @@ out:
 }
 
 /* No scorer: who runs the model compares its distributions with those of `full`. */
-#define FIDELITY .version = 1, .metric = "top1_agreement", .has_context = true, .min_context = 16, .no_template = true, .make = fidelity_make
+#define FIDELITY                                                                                                    \
+    .version = 1, .metric = "top1_agreement", .has_context = true, .min_context = 16, .no_template = true, .make = fidelity_make
 static const struct kvl_task tasks[] = {
     {FIDELITY, .name = "fidelity/essay", .title = "What the cache does to the model, on composed essays",
      .source = "composed essays, as in needle/*", .config = &kvl_haystack_essay},

@@ -19,8 +19,8 @@ extern "C" {
 /* What a haystack's sentences are drawn from. */
 struct kvl_haystack_source {
     struct kvl_random random;
-    const char *folder;          /* of text files, and where in their text to begin, in 2^64ths of it: for the kind that reads */
-    uint64_t start;              /* one */
+    const char *folder;          /* of text files; only kvl_haystack_folder reads it */
+    uint64_t start;              /* where in their text it begins, in 2^64ths of the whole */
     const char *const *reserved; /* [n_reserved], borrowed: sentences that hold one of these are left out */
     int n_reserved;
 };
@@ -38,7 +38,7 @@ struct kvl_haystack_kind {
 };
 extern const struct kvl_haystack_kind kvl_haystack_noise; /* one line of five short sentences, over and over */
 extern const struct kvl_haystack_kind kvl_haystack_essay; /* essays that a grammar composes; no digits, no colons */
-extern const struct kvl_haystack_kind kvl_haystack_folder; /* a folder of text files (datasets/text_folder.h), begun again where it ends */
+extern const struct kvl_haystack_kind kvl_haystack_folder; /* a folder of text files, over and over (text_folder.h) */
 extern const struct kvl_haystack_kind kvl_haystack_number_lines; /* needles: word keys, number values, all different */
 extern const struct kvl_haystack_kind kvl_haystack_uuid_lines;   /* needles: uuid keys and values */
 

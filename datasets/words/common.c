@@ -129,7 +129,7 @@ static enum kvl_status draw(struct draft *draft)
     kvl_random_order_init(&draft->compounds, &random, kvl_vocabulary_n_compounds());
     while (draft->n_words < N_COMMON + N_EXAMPLE_MAX)
         KVL_TRY(draw_word(draft));
-    char number[MAX_DIGITS + 3] = " 1.";
+    char number[MAX_DIGITS + 4] = " 1.";
     for (int i = 0; i < MAX_DIGITS; i++) {
         KVL_TRY(count_tokens(draft, number, &draft->number_tokens[i]));
         memcpy(number + 2 + i, "0.", 3);
@@ -137,7 +137,7 @@ static enum kvl_status draw(struct draft *draft)
     return KVL_OK;
 }
 
-/* A shuffled list in which words first..first + N_COMMON - 1 come n_common times each and `others`.. n_uncommon times. */
+/* A shuffled list: N_COMMON words from `first` on come n_common times each, n_others from `others` on n_uncommon times. */
 static enum kvl_status add_list(struct draft *draft, struct kvl_random random, int64_t first, int64_t n_common, int64_t others,
                                 int64_t n_others, int64_t n_uncommon, struct kvl_text *text)
 {
@@ -203,7 +203,8 @@ static enum kvl_status write_user(void *context, const struct kvl_filler_room *r
     int64_t n_others = 0;
     if (room != NULL) {
         KVL_TRY(fit(draft, room, &n_others, n_filler));
-        KVL_REQUIRE(n_others >= N_UNCOMMON_MIN, "too short: room for %lld uncommon words of %d", (long long)n_others, N_UNCOMMON_MIN);
+        KVL_REQUIRE(n_others >= N_UNCOMMON_MIN, "too short: room for %lld uncommon words of %d", (long long)n_others,
+                    N_UNCOMMON_MIN);
     }
     KVL_TRY(add_example(draft, user));
     KVL_TRY(kvl_text_add(user, introduction));

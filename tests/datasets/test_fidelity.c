@@ -49,7 +49,8 @@ static void write_sentences(const struct folder *folder, const char *name, int f
 {
     struct kvl_text text = {0};
     for (int i = 0; i < n; i++)
-        assert_ok(kvl_text_format(&text, "Sentence %d of the book was read aloud by nobody at all.%s", first + i, i % 5 == 4 ? "\n\n" : "\n"));
+        assert_ok(kvl_text_format(&text, "Sentence %d of the book was read aloud by nobody at all.%s", first + i,
+                                  i % 5 == 4 ? "\n\n" : "\n"));
     folder_write(folder, name, text.data, (size_t)text.n);
     kvl_text_free(&text);
 }
@@ -139,13 +140,15 @@ static void assert_sentences(const char *dir, uint64_t start, const char *const 
 static void test_folder_sentences(void **state)
 {
     (void)state;
-    static const char text[] = "Who? \"I,\" he said. \xe2\x80\x9cYes!\xe2\x80\x9d It costs 3.50 a day (or so.) End\n\nNo full stop here\n\nOne.";
+    static const char text[] = "Who? \"I,\" he said. \xe2\x80\x9cYes!\xe2\x80\x9d It costs 3.50 a day (or so.) End\n\n"
+                               "No full stop here\n\nOne.";
     struct folder folder;
     folder_open(&folder);
     folder_write(&folder, "a.txt", text, sizeof text - 1);
     assert_sentences(folder.path, 0, (const char *const[]){"*Who?", " \"I,\" he said.", " \xe2\x80\x9cYes!\xe2\x80\x9d",
                      " It costs 3.50 a day (or so.)", " End", "*No full stop here", "*One.", "*Who?", NULL});
-    assert_sentences(folder.path, UINT64_C(1) << 62, (const char *const[]){" It costs 3.50 a day (or so.)", NULL}); /* not within one */
+    /* Not within a sentence. */
+    assert_sentences(folder.path, UINT64_C(1) << 62, (const char *const[]){" It costs 3.50 a day (or so.)", NULL});
     assert_sentences(folder.path, UINT64_MAX, (const char *const[]){"*Who?", NULL});
     /* Without ends: at a blank, or between characters. */
     char endless[3000];
@@ -221,7 +224,8 @@ static void test_texts(void **state)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             for (size_t c = 0; c < sizeof contexts / sizeof *contexts; c++)
                 for (int index = 0; index < 3; index++)
-                    check_fidelity(names[i], &(struct kvl_task_request){tokenizer, kit_chat("smollm2"), contexts[c], 1, index, &settings});
+                    check_fidelity(names[i], &(struct kvl_task_request){tokenizer, kit_chat("smollm2"), contexts[c], 1, index,
+                                                                        &settings});
             /* Same request, same text; other indices and seeds, others. */
             uint64_t hashes[21];
             for (int index = 0; index < 21; index++) {
@@ -282,7 +286,8 @@ static void test_needles_in_a_folder(void **state)
     (void)state;
     static const char *const in_essays[] = {"needle/single_essay", "needle/single_uuid", "needle/multi_key", "needle/multi_value",
                                             "needle/multi_query"};
-    static const char *const others[] = {"needle/single_noise", "needle/multi_key_line", "needle/multi_key_uuid", "trace/variables"};
+    static const char *const others[] = {"needle/single_noise", "needle/multi_key_line", "needle/multi_key_uuid",
+                                         "trace/variables"};
     struct folder folder, copy;
     folder_open(&folder);
     folder_open(&copy);
@@ -318,7 +323,8 @@ static void test_needles_in_a_folder(void **state)
     struct kvl_text text = {0};
     assert_ok(task->make(task, &request, &sample));
     for (int i = 0; i < 400; i++)
-        assert_ok(kvl_text_format(&text, "A plain sentence is number %d here.\nThe thief knew that %s was the number.\n", i, sample.answers[0]));
+        assert_ok(kvl_text_format(&text, "A plain sentence is number %d here.\nThe thief knew that %s was the number.\n", i,
+                                  sample.answers[0]));
     folder_write(&folder, "a.txt", text.data, (size_t)text.n);
     char *answer = strdup(sample.answers[0]), *prompt = kit_make_prompt(task, &request);
     assert_int_equal(kit_count_of(prompt, answer), 1);

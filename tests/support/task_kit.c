@@ -116,7 +116,8 @@ static void check_answers(const struct kvl_task *task, const struct kvl_task_req
         assert_true(strlen(text) + strlen(sample->answers[i]) + 3 < sizeof text);
         strcat(strcat(text, i > 0 ? ", " : " "), sample->answers[i]);
     }
-    struct kvl_scoring scoring = {.prediction = text, .answers = (const char *const *)sample->answers, .n_answers = sample->n_answers};
+    struct kvl_scoring scoring = {.prediction = text, .answers = (const char *const *)sample->answers,
+                                  .n_answers = sample->n_answers};
     assert_ok(task->score(&scoring, &score));
     assert_true(score == 1);
     scoring.prediction = "";
@@ -226,16 +227,18 @@ static void print_time(const struct kvl_task *task, const struct kvl_task_reques
 static void sweep_real(const struct kvl_task *task, const struct kvl_tokenizer *tokenizer, const char *tokenizer_name,
                        const char *const *chats, bool large_too, kit_check check)
 {
-    const int64_t contexts[] = {task->min_context, task->min_context + 1, 512, 777, 1024, 1500, 2048, 4095, 4096, 8192, 65536, 131072};
+    const int64_t least = task->min_context;
+    const int64_t contexts[] = {least, least + 1, 512, 777, 1024, 1500, 2048, 4095, 4096, 8192, 65536, 131072};
     for (size_t c = 0; c < sizeof contexts / sizeof *contexts; c++) {
         int n_samples = contexts[c] < 1500 ? 10 : contexts[c] < 5000 ? 3 : 1;
         for (int t = 0; chats[t] != NULL && contexts[c] >= task->min_context; t++) {
             if (contexts[c] > 10000 && (t > 0 || (contexts[c] == 65536) == large_too))
                 continue;
+            const struct kvl_chat_template *chat = kit_chat(chats[t]);
             for (int index = 0; index < n_samples; index++)
-                kit_check_sample(task, &(struct kvl_task_request){tokenizer, kit_chat(chats[t]), contexts[c], 1, index, NULL}, check);
+                kit_check_sample(task, &(struct kvl_task_request){tokenizer, chat, contexts[c], 1, index, NULL}, check);
             if (contexts[c] > 10000)
-                print_time(task, &(struct kvl_task_request){tokenizer, kit_chat(chats[t]), contexts[c], 1, 0, NULL}, tokenizer_name);
+                print_time(task, &(struct kvl_task_request){tokenizer, chat, contexts[c], 1, 0, NULL}, tokenizer_name);
         }
     }
 }

@@ -29,8 +29,8 @@ int kit_count_of(const char *text, const char *part);
 uint64_t kit_hash(const char *text); /* FNV-1a */
 
 /* Makes a sample and checks it: at most n_context tokens and at least 98 % of them, the question where n_before_question says,
- * each answer right by the task's own score, and answers that fit max_new_tokens (not with tokenizers of bytes); then `check`. Sample 1 also by
- * every protocol, query-aware and not. */
+ * each answer right by the task's own score, and answers that fit max_new_tokens (not with tokenizers of bytes); then `check`.
+ * Sample 1 also by every protocol, query-aware and not. */
 void kit_check_sample(const struct kvl_task *task, const struct kvl_task_request *request, kit_check check);
 
 /* Samples with tokenizers of bytes and those of the golden models, with and without BOS and templates, from 512 to 32768 tokens:
