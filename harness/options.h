@@ -53,7 +53,7 @@ struct kvl_options {
 
     const char *output;
     bool json, resume, force, help;
-    const char *format, *title;
+    const char *format, *title, *published;
 };
 
 /* Frees what parsing allocated. */
