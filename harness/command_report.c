@@ -3,6 +3,7 @@
 
 #include "harness/command.h"
 #include "harness/output_file.h"
+#include "harness/published.h"
 #include "harness/report.h"
 
 static enum kvl_status print(const struct kvl_report *report, enum kvl_table_format format, const char *path)
@@ -31,6 +32,8 @@ static enum kvl_status run(const struct kvl_options *options)
     enum kvl_table_format format = KVL_TABLE_TEXT;
     if (options->format != NULL)
         KVL_TRY(kvl_table_format_find(options->format, &format));
+    if (options->published != NULL)
+        KVL_TRY(kvl_published_check(options->published));
     struct kvl_record_set set;
     KVL_TRY(kvl_record_set_load(&set, options->positional.items, options->positional.n, stderr));
     struct kvl_report report;

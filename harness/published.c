@@ -206,6 +206,14 @@ void kvl_published_free(struct kvl_published *published)
     *published = (struct kvl_published){0};
 }
 
+enum kvl_status kvl_published_check(const char *name)
+{
+    struct kvl_published published;
+    KVL_TRY(kvl_published_load(&published, name));
+    kvl_published_free(&published);
+    return KVL_OK;
+}
+
 /* ---- the same model --------------------------------------------------------------------------------------------------- */
 
 static bool is_word(char c)

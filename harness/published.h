@@ -43,6 +43,9 @@ struct kvl_published {
 enum kvl_status kvl_published_load(struct kvl_published *published, const char *name);
 void kvl_published_free(struct kvl_published *published); /* leaves {0} */
 
+/* The same, without keeping it: for names that are checked before any work. */
+enum kvl_status kvl_published_check(const char *name);
+
 /* All of them, by name: an array of {"name", "title", "source"}; *out is the caller's. */
 enum kvl_status kvl_published_list(json_t **out);
 

@@ -50,6 +50,7 @@ static enum kvl_status push(struct kvl_lines *lines, const struct kvl_row *row, 
     *line = (struct kvl_line){
         .rows = calloc((size_t)lines->n_contexts + 1, sizeof *line->rows),
         .first = row,
+        .scopes = lines->scopes,
         .rivals = rivals_key(record_of(row, kind), kind),
     };
     if (line->rows == NULL || line->rivals == NULL)
@@ -101,7 +102,7 @@ static int compare_lines(const void *a, const void *b)
     int order = 0;
     for (int class = 0; class < 3; class++)
         for (int i = 0; order == 0 && (knob = kvl_knob_at(i)) != NULL; i++)
-            if (knob->scope != KVL_KNOB_CONTEXT && sort_class(knob) == class)
+            if ((knob->scope & x->scopes) != 0 && sort_class(knob) == class)
                 order = kvl_row_compare(x->first, y->first, knob);
     return order;
 }

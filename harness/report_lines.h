@@ -11,6 +11,7 @@ extern "C" {
 struct kvl_line {
     const struct kvl_row **rows; /* [n_contexts] borrowed; NULL: no such row */
     const struct kvl_row *first; /* any of them: they share all knobs but the context */
+    int scopes;                  /* of the knobs that tell it from other lines */
     char *rivals;                /* equal for lines that compete: same KV rate or budget, same run parameters */
 };
 

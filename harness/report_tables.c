@@ -152,7 +152,8 @@ static void add_tasks(struct sheet *sheet, int family, int place, add_what add_o
         if (tasks->items[t].family != family || tasks->items[t].is_fidelity)
             continue;
         struct kvl_column column = {.place = place, .scored = {.average = KVL_OF_TASK, .task = t, .family = family}};
-        context_head(sheet->lines, place, tasks->categories[tasks->items[t].category].name, column.head);
+        if (!kvl_report_is_csv(sheet->source))
+            context_head(sheet->lines, place, tasks->categories[tasks->items[t].category].name, column.head);
         task_title(sheet->source, t, title);
         add_one(sheet, column, title);
     }
@@ -265,7 +266,7 @@ static void add_memory(struct sheet *sheet, int place)
 
 struct podium {
     double best, second;
-    int n; /* different numbers */
+    int n_values, n_competitors; /* different numbers; all of them */
 };
 
 /* The number as it is printed, so that what looks equal is equal; NaN for cells that are none. */
@@ -283,7 +284,7 @@ static bool competes(const struct kvl_line *line, const struct kvl_line *with)
 
 static struct podium find_podium(struct sheet *sheet, const struct kvl_column *column, const struct kvl_line *line)
 {
-    struct podium podium = {-INFINITY, -INFINITY, 0};
+    struct podium podium = {-INFINITY, -INFINITY, 0, 0};
     for (int l = 0; l < sheet->lines->n; l++) {
         const struct kvl_line *other = &sheet->lines->items[l];
         char text[KVL_CELL] = "";
@@ -291,9 +292,10 @@ static struct podium find_podium(struct sheet *sheet, const struct kvl_column *c
             continue;
         column->write(sheet->source, other, column, text);
         double value = column->rank * printed_number(text);
+        podium.n_competitors += !isnan(value);
         if (isnan(value) || value == podium.best || value == podium.second)
             continue;
-        podium.n++;
+        podium.n_values++;
         if (value > podium.best) {
             podium.second = podium.best;
             podium.best = value;
@@ -304,7 +306,7 @@ static struct podium find_podium(struct sheet *sheet, const struct kvl_column *c
     return podium;
 }
 
-/* Where all competitors are equal, nothing stands out. */
+/* Where all competitors are equal, nothing stands out; of two the second is the last. */
 static enum kvl_table_mark find_mark(struct sheet *sheet, const struct kvl_column *column, const struct kvl_line *line,
                                      const char *text)
 {
@@ -312,10 +314,11 @@ static enum kvl_table_mark find_mark(struct sheet *sheet, const struct kvl_colum
         return KVL_MARK_NONE;
     struct podium podium = find_podium(sheet, column, line);
     double value = column->rank * printed_number(text);
-    if (podium.n < 2 || value < podium.second)
+    bool is_best = value == podium.best, is_second = value == podium.second && podium.n_competitors > 2;
+    if (podium.n_values < 2 || (!is_best && !is_second))
         return KVL_MARK_NONE;
     sheet->source->has_marks = true;
-    return value == podium.best ? KVL_MARK_BEST : KVL_MARK_SECOND;
+    return is_best ? KVL_MARK_BEST : KVL_MARK_SECOND;
 }
 
 /* ---- tables ----------------------------------------------------------------------------------------------------------- */
