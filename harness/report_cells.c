@@ -146,6 +146,12 @@ static struct kvl_difference difference_of(struct kvl_report_source *source, con
     return difference;
 }
 
+/* Without the minus of what rounds to 0.0. */
+static double tenths(double percent)
+{
+    return fabs(percent) < 0.05 ? 0 : percent;
+}
+
 /* An interval of width 0, where all samples score the same, would pretend to know; it is left out. */
 void kvl_cell_difference(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
                          char *text)
@@ -153,9 +159,9 @@ void kvl_cell_difference(struct kvl_report_source *source, const struct kvl_line
     struct kvl_difference difference = difference_of(source, line, column);
     if (isnan(difference.mean))
         return;
-    int n = snprintf(text, KVL_CELL, "%+.1f", 100 * difference.mean);
+    int n = snprintf(text, KVL_CELL, "%+.1f", tenths(100 * difference.mean));
     if (difference.high > difference.low)
-        snprintf(text + n, (size_t)(KVL_CELL - n), " [%.1f, %.1f]", 100 * difference.low, 100 * difference.high);
+        snprintf(text + n, (size_t)(KVL_CELL - n), " [%.1f, %.1f]", tenths(100 * difference.low), tenths(100 * difference.high));
 }
 
 void kvl_cell_difference_mean(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,

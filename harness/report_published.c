@@ -254,7 +254,8 @@ static enum kvl_status add_numbers(struct job *job, const struct kvl_published_r
         if (isnan(value))
             KVL_TRY(kvl_table_set(job->table, job->n_labels + c, "-"));
         else
-            KVL_TRY(kvl_table_set(job->table, job->n_labels + c, kind == DIFFERENCE ? "%+.2f" : "%.2f", value));
+            KVL_TRY(kvl_table_set(job->table, job->n_labels + c, kind == DIFFERENCE ? "%+.2f" : "%.2f",
+                                  fabs(value) < 0.005 ? 0 : value)); /* no minus before what rounds to 0.00 */
     }
     return KVL_OK;
 }

@@ -199,8 +199,42 @@ static inline void made_up_main_job(const char *path)
                 made_up_append(path, made_up_eval(rows[r].method, rows[r].rate, context, tasks[t], score,
                                                   sqrt(score * (1 - score) / 11)));
             }
-            made_up_append(path, made_up_bench(rows[r].method, rows[r].rate, context,
-                                               (context > 1024 ? 2410 : 1130) / rows[r].prefill, 21.5 / rows[r].decode));
+            double prefill = (context > 1024 ? 2410 : 1130) / rows[r].prefill, decode = 21.5 / rows[r].decode;
+            json_t *bench = made_up_bench(rows[r].method, rows[r].rate, context, prefill, decode);
+            json_object_set_new(bench, "e2e_median_ns", json_real(1e6 * (prefill + 31 * decode)));
+            made_up_append(path, bench);
+        }
+}
+
+/* A sweep over TSP layer and rate at two KV rates, with full. */
+static inline void made_up_tsp_job(const char *path)
+{
+    made_up_append(path, made_up_eval("full", NAN, 2048, "needle/multi_key", 0.9, 0.03));
+    for (int rate = 1; rate <= 2; rate++)
+        for (int layer = 4; layer <= 24; layer += 10)
+            for (int tsp = 1; tsp <= 4; tsp++)
+                made_up_append(path, made_up_with(made_up_eval("fastkv", 0.1 * rate, 2048, "needle/multi_key",
+                                                               0.3 + 0.01 * layer + 0.05 * tsp + 0.05 * rate, 0.04),
+                                                  "params", json_pack("{s:f, s:i}", "tsp_rate", 0.1 * tsp, "tsp_layer", layer)));
+}
+
+/* A grid of contexts and depths for four methods. */
+static inline void made_up_needle_job(const char *path)
+{
+    enum { N = 22 };
+    static const char *const methods[] = {"full", "streamingllm", "snapkv", "fastkv"};
+    for (int context = 1024; context <= 8192; context *= 2)
+        for (int m = 0; m < 4; m++) {
+            double scores[N];
+            json_t *depths = json_array();
+            for (int i = 0; i < N; i++) {
+                double depth = i % 11 / 10.0;
+                scores[i] = m == 0 ? 1 : m == 1 ? depth > 0.8 : 0.5 + 0.1 * m + 0.1 * depth - context * 2e-5;
+                json_array_append_new(depths, json_real(depth));
+            }
+            json_t *record = made_up_samples(made_up_eval(methods[m], m > 0 ? 0.1 : NAN, context, "niah", 0, 0), scores, NULL, N);
+            json_object_set_new(record, "depths", depths);
+            made_up_append(path, record);
         }
 }
 

@@ -201,7 +201,7 @@ static void beside_ours(void **state)
     char *text = published_report_of(write_ruler(), KVL_TABLE_TEXT, "ruler");
     assert_has(text, "Published beside ours: RULER, mean of 11 tasks\n"
                      "\n"
-                     "                                   ---------- task_mean -----------\n"
+                     "                                   ----------- task_mean -----------\n"
                      "method        KV rate  numbers        8k    16k    32k    64k   128k\n"
                      "------------  -------  ----------  -----  -----  -----  -----  -----\n"
                      "full                -  published   90.10  95.00  83.40  85.50  76.30\n"
