@@ -11,7 +11,7 @@
 enum {
     MAX_COLUMNS = 512,
     MAX_SCORES_ACROSS = 16, /* columns of scores in one table, else each context has its own */
-    MAX_TIMES_ACROSS = 2,   /* contexts in one table of all times, else each time has its own */
+    MAX_TIMES_ACROSS = 1,   /* contexts in one table of all times, else each time has its own */
 };
 
 /* A table that is being made. */
@@ -266,7 +266,7 @@ static void add_memory(struct sheet *sheet, int place)
 
 struct podium {
     double best, second;
-    int n_values, n_competitors; /* different numbers; all of them */
+    int n; /* different numbers */
 };
 
 /* The number as it is printed, so that what looks equal is equal; NaN for cells that are none. */
@@ -284,7 +284,7 @@ static bool competes(const struct kvl_line *line, const struct kvl_line *with)
 
 static struct podium find_podium(struct sheet *sheet, const struct kvl_column *column, const struct kvl_line *line)
 {
-    struct podium podium = {-INFINITY, -INFINITY, 0, 0};
+    struct podium podium = {-INFINITY, -INFINITY, 0};
     for (int l = 0; l < sheet->lines->n; l++) {
         const struct kvl_line *other = &sheet->lines->items[l];
         char text[KVL_CELL] = "";
@@ -292,10 +292,9 @@ static struct podium find_podium(struct sheet *sheet, const struct kvl_column *c
             continue;
         column->write(sheet->source, other, column, text);
         double value = column->rank * printed_number(text);
-        podium.n_competitors += !isnan(value);
         if (isnan(value) || value == podium.best || value == podium.second)
             continue;
-        podium.n_values++;
+        podium.n++;
         if (value > podium.best) {
             podium.second = podium.best;
             podium.best = value;
@@ -306,7 +305,7 @@ static struct podium find_podium(struct sheet *sheet, const struct kvl_column *c
     return podium;
 }
 
-/* Where all competitors are equal, nothing stands out; of two the second is the last. */
+/* Where all competitors are equal, nothing stands out; and what is second is not last. */
 static enum kvl_table_mark find_mark(struct sheet *sheet, const struct kvl_column *column, const struct kvl_line *line,
                                      const char *text)
 {
@@ -314,8 +313,8 @@ static enum kvl_table_mark find_mark(struct sheet *sheet, const struct kvl_colum
         return KVL_MARK_NONE;
     struct podium podium = find_podium(sheet, column, line);
     double value = column->rank * printed_number(text);
-    bool is_best = value == podium.best, is_second = value == podium.second && podium.n_competitors > 2;
-    if (podium.n_values < 2 || (!is_best && !is_second))
+    bool is_best = value == podium.best, is_second = value == podium.second && podium.n > 2;
+    if (podium.n < 2 || (!is_best && !is_second))
         return KVL_MARK_NONE;
     sheet->source->has_marks = true;
     return is_best ? KVL_MARK_BEST : KVL_MARK_SECOND;

@@ -177,14 +177,13 @@ static void print_repeated(char c, int n, FILE *stream)
         putc(c, stream);
 }
 
-/* "---- head ----" over its columns. */
+/* "---- head ----" over its columns; without dashes where there is no room, on the right as numbers are. */
 static void print_text_head(const char *head, int width, FILE *stream)
 {
     int pad = width - n_characters(head), n_dashes = pad / 2 - 1;
     if (head[0] == '\0' || n_dashes < 1) {
-        print_repeated(' ', head[0] != '\0' ? pad / 2 : pad, stream);
+        print_repeated(' ', pad, stream);
         fputs(head, stream);
-        print_repeated(' ', head[0] != '\0' ? pad - pad / 2 : 0, stream);
         return;
     }
     print_repeated('-', n_dashes, stream);

@@ -135,8 +135,8 @@ static void heads_and_marks(void **state)
     struct kvl_table table;
     fill_with_heads(&table);
     assert_prints(&table, KVL_TABLE_TEXT,
-                  "      --- 1k ---   2k\n"
-                  "name    a      b      a\n"
+                  "      ---- 1k ----    2k\n"
+                  "name      a      b     a\n"
                   "----  -----  -----  ----\n"
                   "x     1.0    2.0     3.0\n"
                   "y     4.0 ●  5.0 ○  60.0\n");
