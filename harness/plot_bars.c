@@ -17,7 +17,7 @@ struct bar {
 
 /* A panel of a figure. */
 struct panel {
-    const char *title;
+    const char *title; /* without the unit of a time in milliseconds */
     const char *key, *low, *high; /* fields of a record; low and high NULL: no whisker */
     double scale;
     struct bar (*read)(const struct kvl_rows *rows, const struct kvl_row *row, const struct panel *panel);
@@ -80,7 +80,7 @@ static struct bar read_peak(const struct kvl_rows *rows, const struct kvl_row *r
 }
 
 static const struct panel times[] = {
-    {"Prefill (ms)", "prefill_median_ns", "prefill_p05_ns", "prefill_p95_ns", 1e-6, read_time},
+    {"Prefill", "prefill_median_ns", "prefill_p05_ns", "prefill_p95_ns", 1e-6, read_time},
     {"Decode (ms/token)", "decode_token_median_ns", "decode_token_p05_ns", "decode_token_p95_ns", 1e-6, read_time},
 };
 
@@ -94,11 +94,29 @@ enum { N_PANELS = 2 };
 struct source {
     const struct kvl_rows *rows;
     const struct panel *panels; /* [N_PANELS] */
+    double factors[N_PANELS];   /* into the unit of the figure */
 };
 
 static struct bar read_bar(const struct source *source, const struct kvl_row *row, int panel)
 {
-    return row != NULL ? source->panels[panel].read(source->rows, row, &source->panels[panel]) : no_bar;
+    struct bar bar = row != NULL ? source->panels[panel].read(source->rows, row, &source->panels[panel]) : no_bar;
+    bar.value *= source->factors[panel];
+    bar.low *= source->factors[panel];
+    bar.high *= source->factors[panel];
+    return bar;
+}
+
+/* The title with the unit of a time; others have theirs. */
+static void title_panel(const struct kvl_rows *rows, const struct panel *panel, double *factor, char *title, size_t size)
+{
+    double longest = 0;
+    *factor = 1;
+    snprintf(title, size, "%s", panel->title);
+    if (strchr(panel->title, '(') != NULL)
+        return;
+    for (int r = 0; r < rows->n; r++)
+        longest = fmax(longest, panel->read(rows, &rows->rows[r], panel).high); /* passes over NaN */
+    snprintf(title, size, "%s (%s)", panel->title, kvl_plot_time_unit(longest, factor));
 }
 
 static bool use(const void *context, const struct kvl_row *row, int facet)
@@ -131,25 +149,27 @@ static void write_block(const struct source *source, const struct kvl_plot_data 
 }
 
 /* Those that have a bar anywhere. */
-static int assign_panels(const struct source *source, FILE *settings)
+static int assign_panels(struct source *source, FILE *settings)
 {
     int n = 0;
+    char title[64];
     fprintf(settings, "array panels[%d];array column_of[%d];", N_PANELS, N_PANELS);
-    for (int p = 0; p < N_PANELS; p++)
+    for (int p = 0; p < N_PANELS; p++) {
+        title_panel(source->rows, &source->panels[p], &source->factors[p], title, sizeof title);
         for (int r = 0; r < source->rows->n; r++)
             if (!isnan(read_bar(source, &source->rows->rows[r], p).value)) {
-                n++;
-                kvl_plot_assign_item(settings, "panels", n, source->panels[p].title);
+                kvl_plot_assign_item(settings, "panels", ++n, title);
                 fprintf(settings, "column_of[%d]=%d;", n, 2 + 4 * p);
                 break;
             }
+    }
     fprintf(settings, "n_panels=%d;", n);
     return n;
 }
 
 static enum kvl_status write_bars(const struct kvl_plot *plot, const struct panel *panels, const char *remark, const char *lacking)
 {
-    struct source source = {plot->rows, panels};
+    struct source source = {.rows = plot->rows, .panels = panels};
     const struct kvl_plot_layout layout = {.more = sizes, .except = nothing, .use = use, .context = &source};
     struct kvl_plot_data data;
     if (assign_panels(&source, plot->settings) == 0)
@@ -179,7 +199,7 @@ static enum kvl_status write_memory(const struct kvl_plot *plot)
 
 /* ---- prefill and decode stacked --------------------------------------------------------------------------------------- */
 
-static const struct panel end_to_end = {"End to end (ms)", "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", 1e-6, read_time};
+static const struct panel end_to_end = {"End to end", "e2e_median_ns", "e2e_p05_ns", "e2e_p95_ns", 1e-6, read_time};
 
 static bool use_stacked(const void *context, const struct kvl_row *row, int facet)
 {
@@ -188,7 +208,7 @@ static bool use_stacked(const void *context, const struct kvl_row *row, int face
 }
 
 /* A block per series, a line per group: its number, the prefill, the whole with low and high, the label. The rest is decoding. */
-static void write_stacked(const struct kvl_rows *rows, const struct kvl_plot_data *data, int series, FILE *stream)
+static void write_stacked(const struct kvl_rows *rows, const struct kvl_plot_data *data, int series, double factor, FILE *stream)
 {
     for (int g = 0; g < data->n_groups; g++) {
         int r = 0;
@@ -196,10 +216,10 @@ static void write_stacked(const struct kvl_rows *rows, const struct kvl_plot_dat
         struct bar prefill = row != NULL ? read_time(rows, row, &times[0]) : no_bar;
         struct bar whole = row != NULL ? read_time(rows, row, &end_to_end) : no_bar;
         fprintf(stream, "%d\t", g);
-        kvl_plot_number(stream, prefill.value, '\t');
-        kvl_plot_number(stream, whole.value, '\t');
-        kvl_plot_number(stream, whole.low, '\t');
-        kvl_plot_number(stream, whole.high, '\t');
+        kvl_plot_number(stream, factor * prefill.value, '\t');
+        kvl_plot_number(stream, factor * whole.value, '\t');
+        kvl_plot_number(stream, factor * whole.low, '\t');
+        kvl_plot_number(stream, factor * whole.high, '\t');
         fprintf(stream, "%s\n", whole.label[0] != '\0' ? whole.label : "-");
     }
     fputs("\n\n", stream);
@@ -209,7 +229,8 @@ static enum kvl_status write_e2e(const struct kvl_plot *plot)
 {
     const struct kvl_plot_layout layout = {.more = sizes, .except = nothing, .use = use_stacked, .context = plot->rows};
     struct kvl_plot_data data;
-    char remark[160], tokens[32];
+    char remark[160], tokens[32], title[64];
+    double factor;
     const json_t *new_tokens = kvl_rows_common(plot->rows, kvl_knob_find("new_tokens"));
     KVL_TRY(kvl_plot_data_init(&data, plot->rows, &layout));
     if (data.n_series == 0) {
@@ -220,10 +241,11 @@ static enum kvl_status write_e2e(const struct kvl_plot *plot)
     snprintf(remark, sizeof remark, "%s%smedians, lines from p05 to p95; above the bars: times faster than %s", tokens,
              tokens[0] != '\0' ? " new tokens; " : "", kvl_method_at(0)->name);
     kvl_plot_assign(plot->settings, "remark", remark);
-    kvl_plot_assign(plot->settings, "y_title", end_to_end.title);
+    title_panel(plot->rows, &end_to_end, &factor, title, sizeof title);
+    kvl_plot_assign(plot->settings, "y_title", title);
     kvl_plot_data_assign(&data, plot->settings);
     for (int s = 0; s < data.n_series; s++)
-        write_stacked(plot->rows, &data, s, plot->data);
+        write_stacked(plot->rows, &data, s, factor, plot->data);
     kvl_plot_data_free(&data);
     return KVL_OK;
 }

@@ -285,6 +285,13 @@ void kvl_plot_data_assign(const struct kvl_plot_data *data, FILE *settings)
         kvl_plot_assign_item(settings, "groups", i + 1, data->groups[i]);
 }
 
+const char *kvl_plot_time_unit(double longest_ms, double *factor)
+{
+    bool is_long = longest_ms >= 20000;
+    *factor = is_long ? 1e-3 : 1;
+    return is_long ? "s" : "ms";
+}
+
 void kvl_plot_number(FILE *data, double value, char after)
 {
     if (isfinite(value))

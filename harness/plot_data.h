@@ -57,6 +57,9 @@ int kvl_plot_data_n_unused(const struct kvl_plot_data *data, const struct kvl_ro
 /* A number for the data file; NaN where there is none. A tab or a newline follows. */
 void kvl_plot_number(FILE *data, double value, char after);
 
+/* The unit in which times up to `longest_ms` read best, "ms" or "s", and what turns milliseconds into it. */
+const char *kvl_plot_time_unit(double longest_ms, double *factor);
+
 /* `name='text';` and `name[i]='text';` for the script; i from 1. */
 void kvl_plot_assign(FILE *settings, const char *name, const char *text);
 void kvl_plot_assign_item(FILE *settings, const char *name, int i, const char *text);

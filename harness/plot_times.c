@@ -35,6 +35,21 @@ static struct span read_span(const struct kvl_rows *rows, const struct kvl_row *
     return span;
 }
 
+/* Into the unit of the figure. */
+static struct span in_unit(struct span span, double factor)
+{
+    return (struct span){factor * span.median, factor * span.low, factor * span.high};
+}
+
+/* "Prefill (ms)", and what turns milliseconds into the unit that the longest time of the rows calls for. */
+static void title_axis(const struct kvl_rows *rows, const char *what, const char *phase, double *factor, char *title, size_t size)
+{
+    double longest = 0;
+    for (int r = 0; r < rows->n; r++)
+        longest = fmax(longest, read_span(rows, &rows->rows[r], phase).high); /* passes over NaN */
+    snprintf(title, size, "%s (%s)", what, kvl_plot_time_unit(longest, factor));
+}
+
 static double context_of(const struct kvl_row *row)
 {
     const json_t *value = kvl_row_value(row, kvl_knob_find("context"));
@@ -68,13 +83,14 @@ static enum kvl_status assign_contexts(const struct kvl_rows *rows, const struct
     return status;
 }
 
-/* Per panel and series a block of context, median, p05, p95 in ms. */
-static void write_line(const struct kvl_rows *rows, const struct kvl_plot_data *data, int series, int group, FILE *stream)
+/* Per panel and series a block of context, median, p05, p95. */
+static void write_line(const struct kvl_rows *rows, const struct kvl_plot_data *data, int series, int group, double factor,
+                       FILE *stream)
 {
     const struct kvl_row *row;
     int n = 0;
     for (int r = 0; (row = kvl_plot_data_next(data, rows, series, group, &r)) != NULL; n++) {
-        struct span span = read_span(rows, row, "prefill");
+        struct span span = in_unit(read_span(rows, row, "prefill"), factor);
         kvl_plot_number(stream, context_of(row), '\t');
         kvl_plot_number(stream, span.median, '\t');
         kvl_plot_number(stream, span.low, '\t');
@@ -91,11 +107,15 @@ static enum kvl_status write_prefill(const struct kvl_plot *plot)
     KVL_TRY(kvl_plot_data_init(&data, plot->rows, &layout));
     enum kvl_status status = data.n_series > 0 ? assign_contexts(plot->rows, &data, plot->settings)
                                                : kvl_fail(KVL_E_FORMAT, "no bench record with a prefill time: nothing to plot");
+    double factor;
+    char title[64];
+    title_axis(plot->rows, "Prefill", "prefill", &factor, title, sizeof title);
+    kvl_plot_assign(plot->settings, "y_title", title);
     kvl_plot_assign(plot->settings, "remark", "medians, lines from p05 to p95; both axes logarithmic");
     kvl_plot_data_assign(&data, plot->settings);
     for (int g = 0; g < data.n_groups && status == KVL_OK; g++)
         for (int s = 0; s < data.n_series; s++)
-            write_line(plot->rows, &data, s, g, plot->data);
+            write_line(plot->rows, &data, s, g, factor, plot->data);
     kvl_plot_data_free(&data);
     return status;
 }
@@ -106,6 +126,7 @@ struct source {
     const struct kvl_rows *rows;
     struct kvl_scored_tasks tasks;
     const char *phase; /* whose time is on the x axis */
+    double factor;     /* from milliseconds into its unit */
 };
 
 static double score_of(const struct source *source, const struct kvl_row *row, int family, double *error)
@@ -138,7 +159,7 @@ static void write_points(const struct source *source, const struct kvl_plot_data
     const struct kvl_row *row;
     int n = 0;
     for (int r = 0; (row = kvl_plot_data_next(data, source->rows, series, group, &r)) != NULL; n++) {
-        struct span span = read_span(source->rows, row, source->phase);
+        struct span span = in_unit(read_span(source->rows, row, source->phase), source->factor);
         char label[64];
         double error, score = score_of(source, row, data->facet_of[group], &error);
         point_label(source, row, label, sizeof label);
@@ -176,7 +197,7 @@ static enum kvl_status write_frontier(const struct source *source, const struct 
         const struct kvl_row *row;
         for (int r = 0; (row = kvl_plot_data_next(data, source->rows, s, group, &r)) != NULL;) {
             double error, score = score_of(source, row, data->facet_of[group], &error);
-            points[n++] = (struct point){read_span(source->rows, row, source->phase).median, score};
+            points[n++] = (struct point){source->factor * read_span(source->rows, row, source->phase).median, score};
         }
     }
     qsort(points, n, sizeof *points, compare_points);
@@ -201,14 +222,16 @@ static bool has_time(const struct kvl_rows *rows, const char *phase)
     return false;
 }
 
-static enum kvl_status write_pareto_data(const struct kvl_plot *plot, const struct source *source,
-                                         const struct kvl_plot_data *data)
+static enum kvl_status write_pareto_data(const struct kvl_plot *plot, struct source *source, const struct kvl_plot_data *data)
 {
+    char title[64];
     if (data->n_series == 0)
         return kvl_fail(KVL_E_FORMAT, "no configuration has both a score of every task (eval) and a time (bench): nothing to plot");
     kvl_plot_assign(plot->settings, "remark", "labels: KV rate or budget; bars: standard error and p05 to p95; grey: none is both "
                                               "faster and better");
-    kvl_plot_assign(plot->settings, "x_title", strcmp(source->phase, "e2e") == 0 ? "End to end (ms)" : "Prefill (ms)");
+    title_axis(plot->rows, strcmp(source->phase, "e2e") == 0 ? "End to end" : "Prefill", source->phase, &source->factor, title,
+               sizeof title);
+    kvl_plot_assign(plot->settings, "x_title", title);
     kvl_plot_assign(plot->settings, "y_title", source->tasks.n > source->tasks.n_families ? "Score, mean over tasks (%)"
                                                                                           : "Score (%)");
     kvl_plot_data_assign(data, plot->settings);

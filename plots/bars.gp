@@ -19,7 +19,7 @@ set tmargin at screen page_top
 set bmargin at screen page_bottom - 0.03
 set xrange [0.45:n_groups + 0.55]
 set xtics scale 0 ()
-do for [g = 1:n_groups] { set xtics add (groups[g] g) }
+do for [g = 1:n_groups] { set xtics add ((n_groups > 4 ? without_unit(groups[g]) : groups[g]) g) }
 set style fill solid 1 noborder
 set boxwidth 0.92 * bar
 

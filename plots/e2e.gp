@@ -11,6 +11,7 @@ place(g, s) = g + 1 + (s - 0.5 * (n_series + 1)) * bar
 n_bars = n_series * n_groups
 crowded = n_bars > 16
 label_font = n_bars > 48 ? ",8" : ",10"
+shown(text) = n_bars <= 60 ? label_of(text) : ""
 justified = crowded ? "left" : "center"
 
 set tmargin at screen page_top
@@ -19,7 +20,7 @@ set lmargin at screen page_left
 set rmargin at screen page_right
 set xrange [0.45:n_groups + 0.55]
 set xtics scale 0 ()
-do for [g = 1:n_groups] { set xtics add (groups[g] g) }
+do for [g = 1:n_groups] { set xtics add ((n_groups > 6 ? without_unit(groups[g]) : groups[g]) g) }
 set boxwidth 0.92 * bar
 stats data using 5 nooutput
 set yrange [0:STATS_max * (crowded ? 1.15 : 1.08)]
@@ -32,7 +33,7 @@ plot for [s = 1:n_series] data index s - 1 using (place($1, s)):3 \
      for [s = 1:n_series] data index s - 1 using (place($1, s)):2 \
          with boxes fs solid 1 border rgb colour(s) fc rgb colour(s), \
      for [s = 1:n_series] data index s - 1 using (place($1, s)):4:(0):($5 - $4) with vectors nohead lw 1.5 lc rgb grey, \
-     for [s = 1:n_series] data index s - 1 using (place($1, s)):($5 + above):(label_of(strcol(6))) \
+     for [s = 1:n_series] data index s - 1 using (place($1, s)):($5 + above):(shown(strcol(6))) \
          with labels offset 0, (crowded ? 0 : 0.4) rotate by (crowded ? 90 : 0) @justified font label_font
 unset label
 @legend

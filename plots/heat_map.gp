@@ -7,6 +7,8 @@
 page_left = 0.085
 page_right = 0.90
 page_bottom = 0.11
+gap_x = 0.022
+gap_y = 0.052
 n_places = n_panels
 load folder."/panels.gp"
 
@@ -23,15 +25,11 @@ set xrange [-0.5:n_x - 0.5]
 set yrange [-0.5:n_y - 0.5]
 if (y_down) { set yrange [n_y - 0.5:-0.5] }
 
-# Labels as far as there is room for them.
+# Labels as far as there is room for them, below the lowest panels and left of the first ones.
 max_x = int(width * 1200 / 46)
 max_y = int(height * 700 / 19)
 step_x = n_x > max_x ? (n_x + max_x - 1) / max_x : 1
 step_y = n_y > max_y ? (n_y + max_y - 1) / max_y : 1
-set xtics ()
-do for [i = 1:n_x:step_x] { set xtics add (x_labels[i] i - 1) }
-set ytics ()
-do for [i = 1:n_y:step_y] { set ytics add (y_labels[i] i - 1) }
 roomy = width * 1200 / n_x > 30 && height * 700 / n_y > 17
 in_cell(v) = roomy && v == v ? sprintf("%.0f", v) : ""
 bright(v) = v > from + 0.55 * (to - from)
@@ -43,7 +41,11 @@ do for [g = 1:n_panels] {
     @panel
     x_here = is_lowest ? x_title : ""
     set xlabel x_here
-    set label 4 panels[g] at screen x + 0.5 * width, y + 0.022 center font ",12"
+    set xtics ()
+    do for [i = 1:n_x:step_x] { set xtics add ((is_lowest ? x_labels[i] : "") i - 1) }
+    set ytics ()
+    do for [i = 1:n_y:step_y] { set ytics add ((is_left ? y_labels[i] : "") i - 1) }
+    set label 4 panels[g] at screen x + 0.5 * width, y + 0.022 center font (n_rows > 3 ? ",10" : ",12")
     set object 1 rectangle from graph 0, 0 to graph 1, 1 behind fillcolor rgb 0xeeeeee fillstyle solid noborder
     if (g == n_panels) {
         set colorbox user vertical origin screen 0.925, page_bottom size screen 0.018, page_top - page_bottom

@@ -1,11 +1,11 @@
 # Several panels on a page: how many columns and rows, and how large. Loaded behind style.gp with n_places, how many panels there are.
 #
-# `@panel` in a loop over g = 1 .. n_places puts what is plotted next into panel g; `is_left` and `is_lowest` say where that is.
+# gap_x and gap_y, between panels, may be set before. `@panel` in a loop over g = 1 .. n_places puts what is plotted next into panel g; `is_left` and `is_lowest` say where that is.
 
 n_columns = n_places < 3 ? n_places : n_places == 4 ? 2 : n_places <= 9 ? 3 : 4
 n_rows = (n_places + n_columns - 1) / n_columns
-gap_x = n_columns < 3 ? 0.055 : 0.048
-gap_y = 0.11
+if (!exists("gap_x")) { gap_x = n_columns < 3 ? 0.055 : 0.048 }
+if (!exists("gap_y")) { gap_y = 0.11 }
 width = (page_right - page_left - gap_x * (n_columns - 1)) / n_columns
 height = (page_top - page_bottom - gap_y * (n_rows - 1)) / n_rows
 
