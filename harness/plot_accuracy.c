@@ -1,5 +1,5 @@
-/* Figures accuracy-kv-rate and accuracy-tsp-rate: score, mean over the tasks of a family, against the share of the prompt that a
- * layer keeps, and against the share that goes on behind the TSP layer. */
+/* Figures accuracy-kv-rate and accuracy-tsp-rate: score, mean over the tasks of a family, against the share of the prompt that
+ * a layer keeps, and against the share that goes on behind the TSP layer. */
 #include <math.h>
 #include <string.h>
 

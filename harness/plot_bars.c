@@ -1,5 +1,5 @@
-/* Figures of bars by context, one for each method and KV rate: latency (prefill and decode, with the ratio to the reference above each
- * bar), memory (cache and peak), and e2e (prefill and decode stacked). */
+/* Figures of bars by context, one for each method and KV rate: latency (prefill and decode, with the ratio to the reference
+ * above each bar), memory (cache and peak), and e2e (prefill and decode stacked). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,7 +167,8 @@ static int assign_panels(struct source *source, FILE *settings)
     return n;
 }
 
-static enum kvl_status write_bars(const struct kvl_plot *plot, const struct panel *panels, const char *remark, const char *lacking)
+static enum kvl_status write_bars(const struct kvl_plot *plot, const struct panel *panels, const char *remark,
+                                  const char *lacking)
 {
     struct source source = {.rows = plot->rows, .panels = panels};
     const struct kvl_plot_layout layout = {.more = sizes, .except = nothing, .use = use, .context = &source};
@@ -186,7 +187,8 @@ static enum kvl_status write_bars(const struct kvl_plot *plot, const struct pane
 static enum kvl_status write_latency(const struct kvl_plot *plot)
 {
     char remark[160];
-    snprintf(remark, sizeof remark, "medians, lines from p05 to p95; above the bars: times faster than %s", kvl_method_at(0)->name);
+    snprintf(remark, sizeof remark, "medians, lines from p05 to p95; above the bars: times faster than %s",
+             kvl_method_at(0)->name);
     return write_bars(plot, times, remark, "no bench record with a prefill or decode time");
 }
 
@@ -207,8 +209,10 @@ static bool use_stacked(const void *context, const struct kvl_row *row, int face
     return !isnan(read_time(context, row, &end_to_end).value) && !isnan(read_time(context, row, &times[0]).value);
 }
 
-/* A block per series, a line per group: its number, the prefill, the whole with low and high, the label. The rest is decoding. */
-static void write_stacked(const struct kvl_rows *rows, const struct kvl_plot_data *data, int series, double factor, FILE *stream)
+/* A block per series, a line per group: its number, the prefill, the whole with low and high, the label. The rest is
+ * decoding. */
+static void write_stacked(const struct kvl_rows *rows, const struct kvl_plot_data *data, int series, double factor,
+                          FILE *stream)
 {
     for (int g = 0; g < data->n_groups; g++) {
         int r = 0;

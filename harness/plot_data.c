@@ -50,7 +50,8 @@ static void append_knob(const struct kvl_rows *rows, const struct kvl_row *row, 
     append(label, ", ", value[0] != '\0' ? text : "");
 }
 
-static void series_label(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_plot_layout *layout, char *label)
+static void series_label(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_plot_layout *layout,
+                         char *label)
 {
     char text[KVL_PLOT_LABEL] = "";
     label[0] = '\0';
@@ -158,7 +159,8 @@ static void sort_in(struct kvl_plot_data *data, const struct kvl_rows *rows, con
     sort_series(data, rows, layout);
 }
 
-enum kvl_status kvl_plot_data_init(struct kvl_plot_data *data, const struct kvl_rows *rows, const struct kvl_plot_layout *layout)
+enum kvl_status kvl_plot_data_init(struct kvl_plot_data *data, const struct kvl_rows *rows,
+                                   const struct kvl_plot_layout *layout)
 {
     int n_facets = layout->facets != NULL ? layout->facets->n_families : 1;
     size_t n = (size_t)rows->n * (size_t)n_facets + 1;

@@ -38,9 +38,10 @@ struct kvl_plot_data {
     int *series_of, *group_of;      /* [rows->n * n_facets]; -1: left out */
 };
 
-/* Sorts the rows that `use` takes into series (method, profile, parameters, knobs of `more`) and groups (facet, context and every
- * other knob that varies). */
-enum kvl_status kvl_plot_data_init(struct kvl_plot_data *data, const struct kvl_rows *rows, const struct kvl_plot_layout *layout);
+/* Sorts the rows that `use` takes into series (method, profile, parameters, knobs of `more`) and groups (facet, context and
+ * every other knob that varies). */
+enum kvl_status kvl_plot_data_init(struct kvl_plot_data *data, const struct kvl_rows *rows,
+                                   const struct kvl_plot_layout *layout);
 void kvl_plot_data_free(struct kvl_plot_data *data);
 
 /* Tells the script: n_series, n_groups, n_references (the first series), and the arrays series, hue, variant, variants, groups

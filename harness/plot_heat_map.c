@@ -1,5 +1,5 @@
-/* Heat maps: needle (score by context and depth of the needle, a panel per method) and tsp-grid (score by TSP layer and TSP rate, a panel
- * per KV rate). */
+/* Heat maps: needle (score by context and depth of the needle, a panel per method) and tsp-grid (score by TSP layer and TSP
+ * rate, a panel per KV rate). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,7 +259,8 @@ static enum kvl_status write_tsp_grid(const struct kvl_plot *plot)
         .more = sizes, .except = except, .facets = &map.tasks, .use = has_tsp, .context = &map};
     KVL_TRY_OUT(kvl_plot_data_init(&data, plot->rows, &layout));
     if (data.n_series == 0) {
-        status = kvl_fail(KVL_E_FORMAT, "no record of a method with a TSP layer and rate has a score of every task: nothing to plot");
+        status = kvl_fail(KVL_E_FORMAT,
+                          "no record of a method with a TSP layer and rate has a score of every task: nothing to plot");
         goto out;
     }
     for (int i = 0; i < plot->rows->n * data.n_facets; i++)

@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Says what the numbers are, and of each configuration that has none, why. Call it after the tables are filled. `beside`: what is to
- * be said of published numbers, NULL for nothing; in CSV that alone is said. malloc'd, "" where there is nothing to say; NULL where
- * there is no memory. */
+/* Says what the numbers are, and of each configuration that has none, why. Call it after the tables are filled. `beside`: what
+ * is to be said of published numbers, NULL for nothing; in CSV that alone is said. malloc'd, "" where there is nothing to say;
+ * NULL where there is no memory. */
 char *kvl_report_notes(const struct kvl_report_source *source, const char *beside);
 
 /* Records of the rows that no cell reads, because newer ones of the same knobs are there. */

@@ -9,9 +9,9 @@ extern "C" {
 #endif
 
 /* Appends the table of published numbers `name` for the models that the records are of: for each published configuration its
- * numbers, those of our lines of the same model, method, KV rate or budget and parameters, and the differences. CSV: a line per number.
- * *notes, malloc'd: which published model stands beside which of ours, and what is not shown; where nothing matches, that alone
- * (and no table, but in CSV its header). */
+ * numbers, those of our lines of the same model, method, KV rate or budget and parameters, and the differences. CSV: a line per
+ * number. *notes, malloc'd: which published model stands beside which of ours, and what is not shown; where nothing matches,
+ * that alone (and no table, but in CSV its header). */
 enum kvl_status kvl_report_add_published(struct kvl_report *report, struct kvl_report_source *source, const char *name,
                                          char **notes);
 

@@ -1,6 +1,7 @@
-# Several panels on a page: how many columns and rows, and how large. Loaded behind style.gp with n_places, how many panels there are.
+# Several panels on a page: how many columns and rows, and how large. Loaded behind style.gp with n_places, how many there are.
 #
-# gap_x and gap_y, between panels, may be set before. `@panel` in a loop over g = 1 .. n_places puts what is plotted next into panel g; `is_left` and `is_lowest` say where that is.
+# gap_x and gap_y, between panels, may be set before. `@panel` in a loop over g = 1 .. n_places puts what is plotted next into
+# panel g; `is_left` and `is_lowest` say where that is.
 
 n_columns = n_places < 3 ? n_places : n_places == 4 ? 2 : n_places <= 9 ? 3 : 4
 n_rows = (n_places + n_columns - 1) / n_columns

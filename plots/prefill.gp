@@ -21,7 +21,8 @@ do for [t = 1:n_ticks] { set xtics add (tick_labels[t] ticks[t]) }
 
 # Two decades and less have too few round numbers of its own.
 if (STATS_max < 300 * lowest) {
-    set ytics (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
+    set ytics (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, \
+               10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 } else {
     set format y "%g"
 }
