@@ -20,7 +20,26 @@ struct sheet {
     const struct kvl_lines *lines;
     struct kvl_column columns[MAX_COLUMNS];
     int n, n_knobs, n_judged; /* a line needs a value in a column from n_knobs up to n_judged */
+    char (*texts)[KVL_CELL];  /* [lines->n * n], every cell, once the columns are known; "" for no value */
 };
+
+static const char *text_at(const struct sheet *sheet, int line, int column)
+{
+    return sheet->texts[line * sheet->n + column];
+}
+
+static enum kvl_status write_texts(struct sheet *sheet)
+{
+    free(sheet->texts);
+    sheet->texts = calloc((size_t)sheet->lines->n * (size_t)sheet->n + 1, sizeof *sheet->texts);
+    if (sheet->texts == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for the cells of a report");
+    for (int l = 0; l < sheet->lines->n; l++)
+        for (int c = 0; c < sheet->n; c++)
+            sheet->columns[c].write(sheet->source, &sheet->lines->items[l], &sheet->columns[c],
+                                    sheet->texts[l * sheet->n + c]);
+    return KVL_OK;
+}
 
 /* ---- columns ---------------------------------------------------------------------------------------------------------- */
 
@@ -282,16 +301,13 @@ static bool competes(const struct kvl_line *line, const struct kvl_line *with)
     return !kvl_row_is_reference(line->first) && strcmp(line->rivals, with->rivals) == 0;
 }
 
-static struct podium find_podium(struct sheet *sheet, const struct kvl_column *column, const struct kvl_line *line)
+static struct podium find_podium(const struct sheet *sheet, int column, const struct kvl_line *line)
 {
     struct podium podium = {-INFINITY, -INFINITY, 0};
     for (int l = 0; l < sheet->lines->n; l++) {
-        const struct kvl_line *other = &sheet->lines->items[l];
-        char text[KVL_CELL] = "";
-        if (!competes(other, line))
+        if (!competes(&sheet->lines->items[l], line))
             continue;
-        column->write(sheet->source, other, column, text);
-        double value = column->rank * printed_number(text);
+        double value = sheet->columns[column].rank * printed_number(text_at(sheet, l, column));
         if (isnan(value) || value == podium.best || value == podium.second)
             continue;
         podium.n++;
@@ -306,13 +322,13 @@ static struct podium find_podium(struct sheet *sheet, const struct kvl_column *c
 }
 
 /* Where all competitors are equal, nothing stands out; and what is second is not last. */
-static enum kvl_table_mark find_mark(struct sheet *sheet, const struct kvl_column *column, const struct kvl_line *line,
-                                     const char *text)
+static enum kvl_table_mark find_mark(struct sheet *sheet, int column, int l)
 {
-    if (column->rank == 0 || !competes(line, line) || isnan(printed_number(text)))
+    const struct kvl_line *line = &sheet->lines->items[l];
+    double value = sheet->columns[column].rank * printed_number(text_at(sheet, l, column));
+    if (sheet->columns[column].rank == 0 || !competes(line, line) || isnan(value))
         return KVL_MARK_NONE;
     struct podium podium = find_podium(sheet, column, line);
-    double value = column->rank * printed_number(text);
     bool is_best = value == podium.best, is_second = value == podium.second && podium.n > 2;
     if (podium.n < 2 || (!is_best && !is_second))
         return KVL_MARK_NONE;
@@ -333,17 +349,15 @@ enum kvl_status kvl_report_add_table(struct kvl_report *report, const char *titl
     return tables[report->n_tables - 1].title != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for a table's title");
 }
 
-static enum kvl_status fill_line(struct sheet *sheet, const struct kvl_line *line, struct kvl_table *table)
+static enum kvl_status fill_line(struct sheet *sheet, int line, struct kvl_table *table)
 {
     KVL_TRY(kvl_table_add_row(table));
     for (int c = 0; c < sheet->n; c++) {
-        const struct kvl_column *column = &sheet->columns[c];
-        char text[KVL_CELL] = "";
-        column->write(sheet->source, line, column, text);
+        const char *text = text_at(sheet, line, c);
         if (text[0] != '\0' || !kvl_report_is_csv(sheet->source))
             KVL_TRY(kvl_table_set(table, c, "%s", text[0] != '\0' ? text : "-"));
         if (!kvl_report_is_csv(sheet->source))
-            kvl_table_mark(table, c, find_mark(sheet, column, line, text));
+            kvl_table_mark(table, c, find_mark(sheet, c, line));
     }
     return KVL_OK;
 }
@@ -362,14 +376,11 @@ static enum kvl_status fill_heads(const struct sheet *sheet, struct kvl_table *t
     return KVL_OK;
 }
 
-static bool has_cell(struct sheet *sheet, const struct kvl_line *line)
+static bool has_cell(const struct sheet *sheet, int line)
 {
-    for (int c = sheet->n_knobs; c < sheet->n_judged; c++) {
-        char text[KVL_CELL] = "";
-        sheet->columns[c].write(sheet->source, line, &sheet->columns[c], text);
-        if (text[0] != '\0')
+    for (int c = sheet->n_knobs; c < sheet->n_judged; c++)
+        if (text_at(sheet, line, c)[0] != '\0')
             return true;
-    }
     return false;
 }
 
@@ -383,11 +394,12 @@ static enum kvl_status finish(struct sheet *sheet, struct kvl_report *report, co
     KVL_TRY(kvl_report_add_table(report, title, &table));
     KVL_TRY(kvl_table_init(table, sheet->n));
     KVL_TRY(fill_heads(sheet, table));
+    KVL_TRY(write_texts(sheet));
     for (int l = 0; l < sheet->lines->n; l++) {
         const struct kvl_line *line = &sheet->lines->items[l];
-        if (!has_cell(sheet, line))
+        if (!has_cell(sheet, l))
             continue;
-        KVL_TRY(fill_line(sheet, line, table));
+        KVL_TRY(fill_line(sheet, l, table));
         if (before != NULL && strcmp(before->rivals, line->rivals) != 0)
             kvl_table_begin_part(table);
         before = line;
@@ -632,8 +644,10 @@ static enum kvl_status make_csv(struct sheet *sheet, struct kvl_report *report)
         status = kvl_table_init(table, sheet->n);
     if (status == KVL_OK)
         status = fill_heads(sheet, table);
+    if (status == KVL_OK)
+        status = write_texts(sheet);
     for (int l = 0; l < lines.n && status == KVL_OK; l++)
-        status = fill_line(sheet, &lines.items[l], table);
+        status = fill_line(sheet, l, table);
     kvl_lines_free(&lines);
     return status;
 }
@@ -653,6 +667,7 @@ enum kvl_status kvl_report_fill(struct kvl_report_source *source, struct kvl_rep
         if (status == KVL_OK)
             status = make_times(job);
     }
+    free(sheet->texts);
     free(sheet);
     return status;
 }
