@@ -1,4 +1,4 @@
-/* `kvlab list models|methods|tasks|figures|experiments`: tables for people, or the same as JSON. */
+/* `kvlab list models|methods|tasks|figures|experiments|published`: tables for people, or the same as JSON. */
 #include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "harness/command.h"
 #include "harness/paths.h"
 #include "harness/plot.h"
+#include "harness/published.h"
 #include "harness/table.h"
 
 static json_t *item(const char *name, const char *title, const char *source)
@@ -137,12 +138,21 @@ static enum kvl_status list_experiments(json_t *items)
     return KVL_OK;
 }
 
+static enum kvl_status list_published(json_t *items)
+{
+    json_t *published;
+    KVL_TRY(kvl_published_list(&published));
+    json_array_extend(items, published);
+    json_decref(published);
+    return KVL_OK;
+}
+
 static const struct {
     const char *name;
     enum kvl_status (*fill)(json_t *items);
 } kinds[] = {
     {"models", list_models}, {"methods", list_methods}, {"tasks", list_tasks}, {"figures", list_figures},
-    {"experiments", list_experiments},
+    {"experiments", list_experiments}, {"published", list_published},
 };
 
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
@@ -219,13 +229,13 @@ static enum kvl_status run(const struct kvl_options *options)
         return status;
     }
     const char *near = kvl_nearest(kind, next_kind, NULL);
-    return kvl_fail(KVL_E_ARG, "cannot list '%s'%s%s%s: use models, methods, tasks, figures or experiments", kind,
+    return kvl_fail(KVL_E_ARG, "cannot list '%s'%s%s%s: use models, methods, tasks, figures, experiments or published", kind,
                     near != NULL ? ", did you mean '" : "", near != NULL ? near : "", near != NULL ? "'" : "");
 }
 
 const struct kvl_command kvl_command_list = {
     .name = "list",
-    .arguments = "models|methods|tasks|figures|experiments",
+    .arguments = "models|methods|tasks|figures|experiments|published",
     .help = "What there is, with parameters and sources.",
     .min_positional = 1,
     .max_positional = 1,

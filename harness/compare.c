@@ -39,7 +39,7 @@ static void measure_scores(struct kvl_compare_row *row, const double *base, cons
     int64_t n = row->n_base < row->n_next ? row->n_base : row->n_next;
     row->base_value = kvl_mean(base, row->n_next > 0 ? n : row->n_base);
     row->next_value = kvl_mean(next, row->n_base > 0 ? n : row->n_next);
-    kvl_paired_difference(base, next, n, level, &row->change);
+    kvl_paired_test(base, next, n, level, &row->change);
     row->too_few = n > 0 && n < 1000 && ldexp(1.0, (int)(1 - n)) > 1.0 - level;
 }
 

@@ -305,6 +305,7 @@ TEXT_OPTION(output)
 TEXT_OPTION(format)
 TEXT_OPTION(title)
 TEXT_OPTION(texts)
+TEXT_OPTION(published)
 
 static enum kvl_status parse_template_name(struct kvl_options *o, const char *name, const char *value)
 {
@@ -390,7 +391,8 @@ static const struct kvl_option rows[] = {
     {'s', "seed", "N", "seed of samples and random weights (default 0)", parse_seed},
     {'o', "output", "FILE", "where the result goes: a file that is made, or records are added to", parse_output},
     {'R', "resume", NULL, "leave out configurations that FILE already holds; failed ones are run again", parse_resume},
-    {'F', "format", "table|markdown|csv", "form of the table (default table)", parse_format},
+    {'F', "format", "table|markdown|csv|latex", "form of the tables (default table)", parse_format},
+    {KVL_OPTION_PUBLISHED, "published", "NAME", "published numbers beside ours; `kvlab list published` shows which", parse_published},
     {'T', "title", "TEXT", "title of the figure", parse_title},
     {'J', "json", NULL, "JSON on standard output", parse_json},
     {'i', "shard", "I/N", "run every N-th job, beginning with the I-th; records of all shards may go to one file", parse_shard},

@@ -11,10 +11,14 @@
 #include "harness/gnuplot.h"
 #include "harness/output_file.h"
 #include "harness/paths.h"
+#include "harness/plot_data.h"
 #include "harness/report.h"
 
-static const struct kvl_figure *const figures[] = {&kvl_figure_accuracy_kv_rate, &kvl_figure_latency, &kvl_figure_overlap,
-                                                   &kvl_figure_recall, &kvl_figure_distance};
+static const struct kvl_figure *const figures[] = {
+    &kvl_figure_accuracy_kv_rate, &kvl_figure_accuracy_tsp_rate, &kvl_figure_tsp_grid, &kvl_figure_accuracy_latency,
+    &kvl_figure_latency,          &kvl_figure_prefill,           &kvl_figure_e2e,      &kvl_figure_memory,
+    &kvl_figure_needle,           &kvl_figure_overlap,           &kvl_figure_recall,   &kvl_figure_distance,
+};
 
 enum { N_FIGURES = sizeof figures / sizeof *figures };
 
@@ -71,13 +75,6 @@ enum kvl_status kvl_plot_check_output(const char *path)
 
 /* ---- what the script is told ------------------------------------------------------------------------------------------ */
 
-static void assign(FILE *settings, const char *name, const char *text)
-{
-    fprintf(settings, "%s=", name);
-    kvl_gnuplot_quote(settings, text);
-    putc(';', settings);
-}
-
 /* Above the figure: what it shows and the model; below that, smaller, what it was measured with. */
 static enum kvl_status assign_titles(FILE *settings, const struct kvl_figure *figure, const struct kvl_rows *rows,
                                      const char *title)
@@ -88,8 +85,8 @@ static enum kvl_status assign_titles(FILE *settings, const struct kvl_figure *fi
         return kvl_fail(KVL_E_OOM, "no memory for a figure's title");
     if (title == NULL)
         snprintf(text, sizeof text, "%s%s%.300s", figure->title, model != NULL ? ": " : "", model != NULL ? model : "");
-    assign(settings, "title", title != NULL ? title : text);
-    assign(settings, "subtitle", heading);
+    kvl_plot_assign(settings, "title", title != NULL ? title : text);
+    kvl_plot_assign(settings, "subtitle", heading);
     free(heading);
     return KVL_OK;
 }
@@ -129,9 +126,9 @@ static enum kvl_status run_script(const struct kvl_figure *figure, const char *s
     FILE *stream = open_memstream(&all, &n);
     if (stream == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for the settings of a figure");
-    assign(stream, "folder", folder);
-    assign(stream, "output", output);
-    assign(stream, "terminal", format->terminal);
+    kvl_plot_assign(stream, "folder", folder);
+    kvl_plot_assign(stream, "output", output);
+    kvl_plot_assign(stream, "terminal", format->terminal);
     fputs(settings, stream);
     enum kvl_status status = fclose(stream) == 0 ? kvl_gnuplot_run(script, all)
                                                  : kvl_fail(KVL_E_OOM, "no memory for the settings of a figure");
@@ -166,7 +163,7 @@ static enum kvl_status write_and_draw(const struct kvl_figure *figure, struct kv
     plot->settings = open_memstream(settings, &n);
     if (plot->settings == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for the settings of a figure");
-    assign(plot->settings, "data", data_path);
+    kvl_plot_assign(plot->settings, "data", data_path);
     enum kvl_status status = assign_titles(plot->settings, figure, plot->rows, title);
     if (status == KVL_OK)
         status = figure->write(plot);

@@ -26,8 +26,9 @@ struct kvl_figure {
     enum kvl_status (*write)(const struct kvl_plot *plot); /* KVL_E_FORMAT where the records do not make this figure */
 };
 
-extern const struct kvl_figure kvl_figure_accuracy_kv_rate, kvl_figure_latency, kvl_figure_overlap, kvl_figure_recall,
-    kvl_figure_distance;
+extern const struct kvl_figure kvl_figure_accuracy_kv_rate, kvl_figure_accuracy_tsp_rate, kvl_figure_tsp_grid,
+    kvl_figure_accuracy_latency, kvl_figure_latency, kvl_figure_prefill, kvl_figure_e2e, kvl_figure_memory, kvl_figure_needle,
+    kvl_figure_overlap, kvl_figure_recall, kvl_figure_distance;
 
 /* The i-th figure, NULL past the end. */
 const struct kvl_figure *kvl_figure_at(int i);

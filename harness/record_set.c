@@ -7,7 +7,7 @@
 #include "core/json_file.h"
 #include "harness/record.h"
 
-enum type { TEXT, NUMBER, BOOLEAN, OBJECT, NUMBERS };
+enum type { TEXT, NUMBER, BOOLEAN, OBJECT, NUMBERS, NUMBERS_OR_NULL };
 
 /* The fields that are read here, with their types; every one but the first five may be null. */
 enum { N_REQUIRED = 5 };
@@ -23,9 +23,13 @@ static const struct {
     {"score", NUMBER}, {"score_stderr", NUMBER}, {"n_scored", NUMBER}, {"kv_bytes", NUMBER}, {"kv_bytes_full", NUMBER},
     {"prefill_median_ns", NUMBER}, {"prefill_p05_ns", NUMBER}, {"prefill_p95_ns", NUMBER},
     {"decode_token_median_ns", NUMBER}, {"decode_token_p05_ns", NUMBER}, {"decode_token_p95_ns", NUMBER},
-    {"e2e_median_ns", NUMBER}, {"peak_bytes", NUMBER}, {"build_type", TEXT}, {"scores", NUMBERS},
-    {"second_scores", NUMBERS}, {"kl_samples", NUMBERS}, {"nll_difference_samples", NUMBERS},
+    {"e2e_median_ns", NUMBER}, {"e2e_p05_ns", NUMBER}, {"e2e_p95_ns", NUMBER}, {"selection_median_ns", NUMBER},
+    {"category", TEXT}, {"second_metric", TEXT}, {"second_score", NUMBER}, {"protocol", TEXT}, {"query_aware", BOOLEAN},
+    {"template", TEXT}, {"max_prompt", NUMBER}, {"bos_count", NUMBER}, {"token_layers", NUMBER}, {"token_layers_full", NUMBER},
+    {"peak_bytes", NUMBER}, {"kl_mean", NUMBER}, {"nll_difference_mean", NUMBER}, {"build_type", TEXT},
+    {"scores", NUMBERS}, {"second_scores", NUMBERS}, {"kl_samples", NUMBERS}, {"nll_difference_samples", NUMBERS},
     {"prefill_samples_ns", NUMBERS}, {"decode_token_samples_ns", NUMBERS}, {"e2e_samples_ns", NUMBERS},
+    {"depths", NUMBERS_OR_NULL}, {"sample_indices", NUMBERS},
 };
 
 const char *kvl_record_text(const json_t *record, const char *key)
@@ -49,10 +53,11 @@ bool kvl_record_same(const json_t *a, const json_t *b)
     return json_equal(a, b);
 }
 
-static bool holds_numbers(const json_t *value)
+/* A list of numbers, some of which may be null where `nulls`. */
+static bool is_numbers(const json_t *value, bool nulls)
 {
     for (size_t i = 0; i < json_array_size(value); i++)
-        if (!json_is_number(json_array_get(value, i)))
+        if (!json_is_number(json_array_get(value, i)) && !(nulls && json_is_null(json_array_get(value, i))))
             return false;
     return json_is_array(value);
 }
@@ -64,7 +69,8 @@ static bool has_type(const json_t *value, enum type type)
     case NUMBER: return json_is_number(value);
     case BOOLEAN: return json_is_boolean(value);
     case OBJECT: return json_is_object(value);
-    case NUMBERS: return holds_numbers(value);
+    case NUMBERS: return is_numbers(value, false);
+    case NUMBERS_OR_NULL: return is_numbers(value, true);
     }
     return false;
 }
@@ -72,7 +78,8 @@ static bool has_type(const json_t *value, enum type type)
 static enum kvl_status check_fields(const char *path, size_t line, const json_t *record)
 {
     static const char *const names[] = {[TEXT] = "text", [NUMBER] = "a number", [BOOLEAN] = "true or false",
-                                        [OBJECT] = "an object", [NUMBERS] = "an array of numbers"};
+                                        [OBJECT] = "an object", [NUMBERS] = "a list of numbers",
+                                        [NUMBERS_OR_NULL] = "a list of numbers and nulls"};
     const json_t *schema = json_object_get(record, "schema");
     if (!json_is_integer(schema))
         return kvl_fail(KVL_E_FORMAT, "%s, line %zu: holds no record of kvlab (no schema number)", path, line);
@@ -84,6 +91,20 @@ static enum kvl_status check_fields(const char *path, size_t line, const json_t 
         if (value == NULL ? i < N_REQUIRED : !has_type(value, fields[i].type))
             return kvl_fail(KVL_E_FORMAT, "%s, line %zu: %s must be %s%s", path, line, fields[i].key,
                             names[fields[i].type], i < N_REQUIRED ? "" : " or null");
+    }
+    return KVL_OK;
+}
+
+/* Lists of one item per sample are as long as the scores. */
+static enum kvl_status check_lists(const char *path, size_t line, const json_t *record)
+{
+    static const char *const keys[] = {"second_scores", "depths", "sample_indices"};
+    size_t n = json_array_size(json_object_get(record, "scores"));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *list = kvl_json_get(record, keys[i]);
+        if (list != NULL && json_array_size(list) != n)
+            return kvl_fail(KVL_E_FORMAT, "%s, line %zu: %s has %zu items for %zu scores", path, line, keys[i],
+                            json_array_size(list), n);
     }
     return KVL_OK;
 }
@@ -110,6 +131,7 @@ static enum kvl_status add_records(struct kvl_record_set *set, const char *path,
     const json_t *record;
     json_array_foreach (records, i, record) {
         KVL_TRY(check_fields(path, i + 1, record));
+        KVL_TRY(check_lists(path, i + 1, record));
         if (is_configuration(record))
             KVL_TRY(push(set, json_array_get(records, i)));
         else
@@ -125,21 +147,21 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* One file. `*.jsonl` on a command line matches the files of samples too, so these are passed over. */
-static enum kvl_status add_file(struct kvl_record_set *set, const char *path, FILE *notes)
+static enum kvl_status add_file(struct kvl_record_set *set, const char *path, FILE *notes, bool *any_truncated)
 {
     if (ends_with(path, ".samples.jsonl")) {
-        if (notes != NULL)
-            fprintf(notes, "kvlab: note: %s is left out: it holds samples, not records\n", path);
+        fprintf(notes, "kvlab: note: %s is left out: it holds samples, not records\n", path);
         return KVL_OK;
     }
     json_t *records;
     bool truncated;
     int n_other = 0;
     KVL_TRY(kvl_records_read(path, &records, &truncated));
-    if (truncated && notes != NULL)
+    *any_truncated |= truncated;
+    if (truncated)
         fprintf(notes, "kvlab: warning: the last line of %s is cut off and left out\n", path);
     enum kvl_status status = add_records(set, path, records, &n_other);
-    if (n_other > 0 && notes != NULL)
+    if (n_other > 0)
         fprintf(notes, "kvlab: note: %d records of other kinds than eval, bench and analyze in %s are left out\n", n_other, path);
     json_decref(records);
     return status;
@@ -191,25 +213,38 @@ static enum kvl_status drop_replaced(struct kvl_record_set *set, FILE *notes)
     }
     set->n = n;
     json_decref(seen);
-    if (n_dropped > 0 && notes != NULL)
+    if (n_dropped > 0)
         fprintf(notes, "kvlab: note: %d older record%s left out: newer ones of the same configuration are there\n",
                 n_dropped, n_dropped > 1 ? "s are" : " is");
     return KVL_OK;
 }
 
+static enum kvl_status load(struct kvl_record_set *set, char *const *paths, int n_paths, FILE *notes)
+{
+    bool truncated = false;
+    for (int i = 0; i < n_paths; i++)
+        KVL_TRY(add_file(set, paths[i], notes, &truncated));
+    KVL_TRY(sort_newest_first(set));
+    KVL_TRY(drop_replaced(set, notes));
+    if (set->n == 0)
+        return kvl_fail(KVL_E_FORMAT, "no record of eval, bench or analyze in %s%s%s", paths[0], n_paths > 1 ? " and the other files" : "",
+                        truncated ? ": the last line is cut off" : "");
+    return KVL_OK;
+}
+
+/* Where loading fails, the sentence of the failure says it all: the notes wait for success. */
 enum kvl_status kvl_record_set_load(struct kvl_record_set *set, char *const *paths, int n_paths, FILE *notes)
 {
     *set = (struct kvl_record_set){0};
-    enum kvl_status status = KVL_OK;
-    for (int i = 0; i < n_paths && status == KVL_OK; i++)
-        status = add_file(set, paths[i], notes);
-    if (status == KVL_OK)
-        status = sort_newest_first(set);
-    if (status == KVL_OK)
-        status = drop_replaced(set, notes);
-    if (status == KVL_OK && set->n == 0)
-        status = kvl_fail(KVL_E_FORMAT, "no record of eval, bench or analyze in %s%s", paths[0],
-                          n_paths > 1 ? " and the other files" : "");
+    char *said = NULL;
+    size_t n;
+    FILE *waiting = open_memstream(&said, &n);
+    if (waiting == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory to read records");
+    enum kvl_status status = load(set, paths, n_paths, waiting);
+    if (fclose(waiting) == 0 && status == KVL_OK && notes != NULL)
+        fputs(said, notes);
+    free(said);
     if (status != KVL_OK)
         kvl_record_set_free(set);
     return status;

@@ -1,4 +1,4 @@
-/* A report: one table of what methods score, take and keep, from the records of eval and bench. */
+/* A report: tables of what methods score, take and keep, from the records of eval and bench. */
 #ifndef KVL_REPORT_H
 #define KVL_REPORT_H
 
@@ -9,18 +9,26 @@
 extern "C" {
 #endif
 
-struct kvl_report {
-    char *heading;          /* a line: model, backend, machine, commit */
-    struct kvl_table table; /* a row per configuration and context; columns only for what occurs */
-    char *notes;            /* lines that say what the numbers are and why some are missing */
-    int n_unused;           /* records that newer ones of the same configuration stand in for */
+struct kvl_report_table {
+    char *title;
+    struct kvl_table table;
 };
 
-/* `set` is needed during the call only. */
-enum kvl_status kvl_report_init(struct kvl_report *report, const struct kvl_record_set *set, enum kvl_table_format format);
+struct kvl_report {
+    char *heading;                   /* a line: model, backend, machine, commit */
+    struct kvl_report_table *tables; /* [n_tables]; CSV: one */
+    int n_tables;
+    char *notes;                     /* lines that say what the numbers are and why some are missing */
+    int n_unused;                    /* records that newer ones of the same configuration stand in for */
+};
+
+/* `published`: the name of published numbers to set beside ours (harness/published.h), NULL for none; with CSV they are the
+ * table. `set` is needed during the call only. */
+enum kvl_status kvl_report_init(struct kvl_report *report, const struct kvl_record_set *set, enum kvl_table_format format,
+                                const char *published);
 void kvl_report_free(struct kvl_report *report);
 
-/* Heading, table, notes; CSV is the table alone. `format` as in init. */
+/* Heading, tables, notes; CSV is the table alone; LaTeX needs the package booktabs. `format` as in init. */
 enum kvl_status kvl_report_print(const struct kvl_report *report, enum kvl_table_format format, FILE *stream);
 
 struct kvl_rows; /* harness/report_rows.h */

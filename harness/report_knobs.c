@@ -13,7 +13,7 @@ static const struct kvl_knob knobs[] = {
     {"model_hash", "model hash", KVL_KNOB_SHARED, false},
     {"backend", "backend", KVL_KNOB_SHARED, false},
     {"dtype", "dtype", KVL_KNOB_SHARED, false},
-    {"context", "context", KVL_KNOB_SHARED, true},
+    {"context", "context", KVL_KNOB_CONTEXT, true},
     {"method", "method", KVL_KNOB_METHOD, true},
     {"profile", "profile", KVL_KNOB_METHOD, false},
     {"params", "parameters", KVL_KNOB_METHOD, false},
@@ -23,6 +23,7 @@ static const struct kvl_knob knobs[] = {
     {"query_aware", "query aware", KVL_KNOB_EVAL, false},
     {"template", "template", KVL_KNOB_EVAL, false},
     {"seed", "seed", KVL_KNOB_EVAL, false},
+    {"max_prompt", "max prompt", KVL_KNOB_SETUP, false},
     {"new_tokens", "new tokens", KVL_KNOB_BENCH, false},
     {"gpu", "GPU", KVL_KNOB_BENCH, false},
     {"cpu", "CPU", KVL_KNOB_BENCH, false},
@@ -72,7 +73,8 @@ static void print_key(FILE *stream, const json_t *value)
     }
 }
 
-static char *key_of(const json_t *record, bool (*takes)(const struct kvl_knob *knob, int scopes), int scopes)
+static char *key_of(const json_t *record, bool (*takes)(const struct kvl_knob *knob, int scopes, const char *except),
+                    int scopes, const char *except)
 {
     char *key = NULL;
     size_t n;
@@ -80,7 +82,7 @@ static char *key_of(const json_t *record, bool (*takes)(const struct kvl_knob *k
     if (stream == NULL)
         return NULL;
     for (int i = 0; i < (int)N_KNOBS; i++)
-        if (takes(&knobs[i], scopes)) {
+        if (takes(&knobs[i], scopes, except)) {
             print_key(stream, json_object_get(record, knobs[i].key));
             putc(';', stream);
         }
@@ -90,14 +92,14 @@ static char *key_of(const json_t *record, bool (*takes)(const struct kvl_knob *k
     return NULL;
 }
 
-static bool in_scope(const struct kvl_knob *knob, int scopes)
+static bool in_scope(const struct kvl_knob *knob, int scopes, const char *except)
 {
-    return (knob->scope & scopes) != 0;
+    return (knob->scope & scopes) != 0 && (except == NULL || strcmp(knob->key, except) != 0);
 }
 
-static bool in_base(const struct kvl_knob *knob, int scopes)
+static bool in_base(const struct kvl_knob *knob, int scopes, const char *except)
 {
-    (void)scopes;
+    (void)scopes, (void)except;
     static const char *const keys[] = {"model", "model_hash", "method", "profile"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(knob->key, keys[i]) == 0)
@@ -105,14 +107,14 @@ static bool in_base(const struct kvl_knob *knob, int scopes)
     return false;
 }
 
-char *kvl_knobs_key(const json_t *record, int scopes)
+char *kvl_knobs_key(const json_t *record, int scopes, const char *except)
 {
-    return key_of(record, in_scope, scopes);
+    return key_of(record, in_scope, scopes, except);
 }
 
 char *kvl_knobs_base_key(const json_t *record)
 {
-    return key_of(record, in_base, 0);
+    return key_of(record, in_base, 0, NULL);
 }
 
 /* ---- what differs ------------------------------------------------------------------------------------------------------ */
@@ -151,7 +153,8 @@ static bool any_param_varies(const struct kvl_rows *rows, const struct kvl_row *
 static bool applies(const struct kvl_row *row, const struct kvl_knob *knob)
 {
     switch (knob->scope) {
-    case KVL_KNOB_EVAL: return row->eval != NULL;
+    case KVL_KNOB_EVAL:
+    case KVL_KNOB_SETUP: return row->eval != NULL;
     case KVL_KNOB_BENCH: return row->bench != NULL;
     case KVL_KNOB_METHOD: return kvl_row_value(row, knob) != NULL;
     default: return true;
@@ -216,15 +219,25 @@ void kvl_knob_format(const json_t *value, char *text, size_t size)
         snprintf(text, size, "%s", json_is_true(value) ? "on" : json_is_false(value) ? "off" : "");
 }
 
-static void format_params(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, char *text,
-                          size_t size)
+static bool is_listed(const char *name, const char *const *names)
 {
+    for (; *names != NULL; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+void kvl_rows_format_params(const struct kvl_rows *rows, const struct kvl_row *row, const char *const *except, char *text,
+                            size_t size)
+{
+    const struct kvl_knob *knob = kvl_knob_find("params");
     json_t *params = (json_t *)kvl_row_value(row, knob), *value;
     const char *name;
     size_t n = 0;
+    text[0] = '\0';
     json_object_foreach (params, name, value) {
         char word[64];
-        if (n >= size || !param_varies(rows, row, knob, name))
+        if (n >= size || is_listed(name, except) || !param_varies(rows, row, knob, name))
             continue;
         kvl_knob_format(value, word, sizeof word);
         int added = snprintf(text + n, size - n, "%s%s=%s", n > 0 ? " " : "", name, word);
@@ -235,10 +248,11 @@ static void format_params(const struct kvl_rows *rows, const struct kvl_row *row
 void kvl_rows_format(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_knob *knob, char *text,
                      size_t size)
 {
+    static const char *const nothing[] = {NULL};
     const json_t *value = kvl_row_value(row, knob);
     text[0] = '\0';
     if (json_is_object(value))
-        format_params(rows, row, knob, text, size);
+        kvl_rows_format_params(rows, row, nothing, text, size);
     else if (json_is_string(value) && strcmp(knob->key, "model_hash") == 0)
         snprintf(text, size, "%.8s", json_string_value(value));
     else

@@ -24,17 +24,92 @@ static void print_common(FILE *notes, const struct kvl_rows *rows, int scope, co
     }
 }
 
+/* Which signs mark the best, in the words of each format. */
+static void print_mark_note(FILE *notes, const struct kvl_report_source *source)
+{
+    bool is_text = source->format == KVL_TABLE_TEXT;
+    if (source->has_marks)
+        fprintf(notes, "%s: best, %s: second best of those with the same KV rate or budget; %s does not compete.\n",
+                is_text ? KVL_SIGN_BEST : "Bold", is_text ? KVL_SIGN_SECOND : "underlined", kvl_method_at(0)->name);
+}
+
+/* Tasks that a protocol runs without the template of the others. */
+static void print_template_note(FILE *notes, const struct kvl_report_source *source)
+{
+    const struct kvl_scored_tasks *tasks = &source->tasks;
+    const struct kvl_rows *rows = &source->rows;
+    const char *before = "Without a template: ";
+    for (int t = 0; t < tasks->n; t++)
+        for (int i = 0; i < rows->set->n; i++) {
+            const struct kvl_row_group *group = rows->group[i] >= 0 ? &rows->groups[rows->group[i]] : NULL;
+            const char *name = kvl_record_text(rows->set->records[i], "task");
+            if (group == NULL || name == NULL || strcmp(name, tasks->items[t].name) != 0
+                || kvl_record_text(rows->set->records[i], "template") != NULL || kvl_record_text(group->first, "template") == NULL)
+                continue;
+            fprintf(notes, "%s%s", before, name);
+            before = ", ";
+            break;
+        }
+    fputs(before[0] == ',' ? ".\n" : "", notes);
+}
+
+/* `truncated` counts prompts, or says that there are any. */
+static double n_cut(const json_t *record)
+{
+    const json_t *cut = json_object_get(record, "truncated");
+    return json_is_number(cut) ? json_number_value(cut) : json_is_true(cut) ? NAN : 0;
+}
+
+static void print_cut_note(FILE *notes, const struct kvl_report_source *source)
+{
+    const struct kvl_method *method;
+    const struct kvl_rows *rows = &source->rows;
+    const char *before = "Prompts cut in the middle: ";
+    for (int m = 0; (method = kvl_method_at(m)) != NULL; m++) {
+        double n = 0;
+        bool any = false;
+        for (int i = 0; i < rows->set->n; i++)
+            if (rows->group[i] >= 0 && strcmp(kvl_record_text(rows->set->records[i], "method"), method->name) == 0) {
+                double here = n_cut(rows->set->records[i]);
+                any |= here != 0;
+                n += here;
+            }
+        if (any)
+            fprintf(notes, isnan(n) ? "%s%s" : "%s%s %.0f", before, method->name, n);
+        before = any ? ", " : before;
+    }
+    fputs(before[0] == ',' ? ".\n" : "", notes);
+}
+
+static bool has_scores(const struct kvl_scored_tasks *tasks)
+{
+    for (int t = 0; t < tasks->n; t++)
+        if (!tasks->items[t].is_fidelity)
+            return true;
+    return false;
+}
+
 static void print_score_note(FILE *notes, const struct kvl_report_source *source)
 {
     static const char *const keys[] = {"protocol", "query_aware", "template", "seed", NULL};
-    int prefix = kvl_report_shared_prefix(source);
+    const char *reference = kvl_method_at(0)->name;
     if (source->tasks.n == 0)
         return;
-    fprintf(notes, "Scores: percent ± standard error of the mean, n samples per task");
-    if (prefix > 0)
-        fprintf(notes, " of %.*s", prefix - 1, source->tasks.items[0].name);
+    fputs(has_scores(&source->tasks) ? "Scores: ± standard error of the mean, n samples per task" : "Evaluated with", notes);
     print_common(notes, &source->rows, KVL_KNOB_EVAL, keys);
     fputs(".\n", notes);
+    print_template_note(notes, source);
+    print_cut_note(notes, source);
+    print_mark_note(notes, source);
+    if (source->has_differences)
+        fprintf(notes, "Differences: to %s on the same samples, in percentage points, with Student's 95 %% interval of the pairs; "
+                       "none where every sample differs by the same.\n", reference);
+    if (source->has_fidelity)
+        fprintf(notes, "Fidelity: mean KL divergence from %s, difference in negative log-likelihood (nats a token), equal top-1 "
+                       "predictions.\n", reference);
+    if (source->has_shares)
+        fprintf(notes, "prefill %%: tokens times layers against %s; KV %%: bytes in the cache behind the prefill against %s.\n",
+                reference, reference);
 }
 
 static bool has_bench(const struct kvl_rows *rows)
@@ -70,8 +145,10 @@ static void print_reason(FILE *notes, const json_t *record)
         fprintf(notes, ", KV rate %g", rate);
     if (!isnan(budget))
         fprintf(notes, ", KV budget %g", budget);
-    fprintf(notes, ", context %g, %s: %s\n", kvl_record_number(record, "context"),
-            task != NULL ? task : kvl_record_text(record, "kind"), reason != NULL ? reason : "no reason given");
+    if (!isnan(kvl_record_number(record, "context")))
+        fprintf(notes, ", context %g", kvl_record_number(record, "context"));
+    fprintf(notes, ", %s: %s\n", task != NULL ? task : kvl_record_text(record, "kind"),
+            reason != NULL ? reason : "no reason given");
 }
 
 static bool is_ok(const json_t *record)
@@ -126,16 +203,19 @@ static void print_reasons(FILE *notes, const struct kvl_report_source *source)
         fprintf(notes, "... and %d more without a result.\n", n - MAX_REASONS);
 }
 
-char *kvl_report_notes(const struct kvl_report_source *source)
+char *kvl_report_notes(const struct kvl_report_source *source, const char *beside)
 {
     char *text = NULL;
     size_t n;
     FILE *notes = open_memstream(&text, &n);
     if (notes == NULL)
         return NULL;
-    print_score_note(notes, source);
-    print_time_note(notes, source);
-    print_reasons(notes, source);
+    if (!kvl_report_is_csv(source)) {
+        print_score_note(notes, source);
+        print_time_note(notes, source);
+        print_reasons(notes, source);
+    }
+    fputs(beside != NULL ? beside : "", notes);
     if (fclose(notes) == 0)
         return text;
     free(text);

@@ -24,14 +24,27 @@ static int kind_of(const json_t *record)
     return strcmp(kind, "eval") == 0 ? KVL_KNOB_EVAL : strcmp(kind, "analyze") == 0 ? KVL_KNOB_ANALYZE : KVL_KNOB_BENCH;
 }
 
-static enum kvl_status init_group(struct kvl_row_group *group, const json_t *record)
+/* Scopes of the knobs that make a group of a kind, and that a ratio or difference keeps. */
+static int group_scopes(int kind)
 {
+    return KVL_KNOB_METHOD | KVL_KNOB_SHARED | KVL_KNOB_CONTEXT | kind | (kind == KVL_KNOB_EVAL ? KVL_KNOB_SETUP : 0);
+}
+
+static int ratio_scopes(int kind)
+{
+    return KVL_KNOB_SHARED | KVL_KNOB_CONTEXT | kind;
+}
+
+/* `except`: a knob that is left out of the keys of ratios; NULL: none. */
+static enum kvl_status init_group(struct kvl_row_group *group, const json_t *record, const char *except)
+{
+    int kind = kind_of(record);
     *group = (struct kvl_row_group){
         .first = record,
-        .kind = kind_of(record),
+        .kind = kind,
         .is_reference = is_reference(record),
-        .meet_key = kvl_knobs_key(record, KVL_KNOB_METHOD | KVL_KNOB_SHARED),
-        .ratio_key = kvl_knobs_key(record, KVL_KNOB_SHARED | KVL_KNOB_BENCH),
+        .meet_key = kvl_knobs_key(record, KVL_KNOB_METHOD | KVL_KNOB_SHARED | KVL_KNOB_CONTEXT, NULL),
+        .ratio_key = kvl_knobs_key(record, ratio_scopes(kind), except),
         .base_key = kvl_knobs_base_key(record),
     };
     if (group->meet_key == NULL || group->ratio_key == NULL || group->base_key == NULL)
@@ -39,37 +52,99 @@ static enum kvl_status init_group(struct kvl_row_group *group, const json_t *rec
     return KVL_OK;
 }
 
-/* Finds or makes the group of a record; `known` maps keys to numbers of groups. */
-static enum kvl_status group_record(struct kvl_rows *rows, int place, json_t *known)
+/* What is known while records are grouped: JSON objects by key. */
+struct grouping {
+    json_t *groups[2]; /* number of a group, for bench and eval: their keys are of different knobs */
+    json_t *templates; /* of a task in a configuration */
+    json_t *twofold;   /* configurations, without their template, in which a task occurs with two templates */
+};
+
+static bool protocol_picks_template(const json_t *record)
+{
+    const char *protocol = kvl_record_text(record, "protocol");
+    return kind_of(record) == KVL_KNOB_EVAL && protocol != NULL && strcmp(protocol, "plain") != 0;
+}
+
+/* Notes the template of a record's task. */
+static enum kvl_status note_template(const struct grouping *known, const json_t *record)
+{
+    const char *text = kvl_record_text(record, "template"), *name = kvl_record_text(record, "task");
+    const char *task = name != NULL ? name : "";
+    json_t *template = json_string(text != NULL ? text : "");
+    char *key = kvl_knobs_key(record, group_scopes(KVL_KNOB_EVAL), "template");
+    enum kvl_status status = KVL_OK;
+    json_t *of_tasks = key != NULL ? json_object_get(known->templates, key) : NULL;
+    if (key != NULL && of_tasks == NULL && json_object_set_new(known->templates, key, json_object()) == 0)
+        of_tasks = json_object_get(known->templates, key);
+    const json_t *other = of_tasks != NULL ? json_object_get(of_tasks, task) : NULL;
+    if (of_tasks == NULL || template == NULL)
+        status = kvl_fail(KVL_E_OOM, "no memory to group the records");
+    else if (other == NULL)
+        json_object_set(of_tasks, task, template);
+    else if (!json_equal(other, template))
+        json_object_set_new(known->twofold, key, json_true());
+    free(key);
+    json_decref(template);
+    return status;
+}
+
+/* The knob that does not tell the record's group apart; NULL: all do. */
+static const char *knob_left_out(const struct grouping *known, const json_t *record)
+{
+    if (!protocol_picks_template(record))
+        return NULL;
+    char *key = kvl_knobs_key(record, group_scopes(KVL_KNOB_EVAL), "template");
+    bool twofold = key == NULL || json_object_get(known->twofold, key) != NULL;
+    free(key);
+    return twofold ? NULL : "template";
+}
+
+/* Finds or makes the group of a record. */
+static enum kvl_status group_record(struct kvl_rows *rows, int place, const struct grouping *known)
 {
     const json_t *record = rows->set->records[place];
     int kind = kind_of(record);
-    char *key = kvl_knobs_key(record, KVL_KNOB_METHOD | KVL_KNOB_SHARED | kind);
-    const json_t *number = key != NULL ? json_object_get(known, key) : NULL;
-    rows->group[place] = number != NULL ? (int)json_integer_value(number) : rows->n_groups;
+    const char *except = knob_left_out(known, record);
+    json_t *numbers = known->groups[kind == KVL_KNOB_EVAL];
+    char *key = kvl_knobs_key(record, group_scopes(kind), except);
+    const json_t *number = key != NULL ? json_object_get(numbers, key) : NULL;
+    int g = rows->group[place] = number != NULL ? (int)json_integer_value(number) : rows->n_groups;
     enum kvl_status status = KVL_OK;
-    if (key == NULL || (number == NULL && json_object_set_new(known, key, json_integer(rows->n_groups)) != 0))
+    if (key == NULL || (number == NULL && json_object_set_new(numbers, key, json_integer(rows->n_groups)) != 0))
         status = kvl_fail(KVL_E_OOM, "no memory to group the records");
     else if (number == NULL)
-        status = init_group(&rows->groups[rows->n_groups++], record);
+        status = init_group(&rows->groups[rows->n_groups++], record, except);
+    else if (except != NULL && kvl_record_text(rows->groups[g].first, except) == NULL && kvl_record_text(record, except) != NULL)
+        rows->groups[g].first = record;
     free(key);
     return status;
 }
 
+static enum kvl_status group_all(struct kvl_rows *rows, int kinds, const struct grouping *known)
+{
+    for (int i = 0; i < rows->set->n; i++)
+        if (protocol_picks_template(rows->set->records[i]))
+            KVL_TRY(note_template(known, rows->set->records[i]));
+    for (int i = 0; i < rows->set->n; i++) {
+        rows->group[i] = -1;
+        if ((kind_of(rows->set->records[i]) & kinds) != 0)
+            KVL_TRY(group_record(rows, i, known));
+    }
+    return KVL_OK;
+}
+
 static enum kvl_status group_records(struct kvl_rows *rows, int kinds)
 {
-    json_t *known[2] = {json_object(), json_object()}; /* of each kind: their keys are of different knobs */
-    enum kvl_status status = KVL_OK;
-    if (known[0] == NULL || known[1] == NULL)
+    struct grouping known = {{json_object(), json_object()}, json_object(), json_object()};
+    enum kvl_status status;
+    if (known.groups[0] == NULL || known.groups[1] == NULL || known.templates == NULL || known.twofold == NULL)
         status = kvl_fail(KVL_E_OOM, "no memory to group the records");
-    for (int i = 0; i < rows->set->n && status == KVL_OK; i++) {
-        int kind = kind_of(rows->set->records[i]);
-        rows->group[i] = -1;
-        if ((kind & kinds) != 0)
-            status = group_record(rows, i, known[kind == KVL_KNOB_EVAL]);
-    }
-    json_decref(known[0]);
-    json_decref(known[1]);
+    else
+        status = group_all(rows, kinds, &known);
+    json_decref(known.groups[0]);
+    json_decref(known.groups[1]);
+    json_decref(known.templates);
+    json_decref(known.twofold);
     return status;
 }
 
@@ -136,18 +211,20 @@ static int compare_values(const json_t *a, const json_t *b)
     return order;
 }
 
+int kvl_row_compare(const struct kvl_row *a, const struct kvl_row *b, const struct kvl_knob *knob)
+{
+    const json_t *x = kvl_row_value(a, knob), *y = kvl_row_value(b, knob);
+    int order = strcmp(knob->key, "method") == 0 ? method_place(x) - method_place(y) : 0;
+    return order != 0 ? order : compare_values(x, y);
+}
+
 static int compare_rows(const void *a, const void *b)
 {
     const struct kvl_knob *knob;
-    for (int i = 0; (knob = kvl_knob_at(i)) != NULL; i++) {
-        const json_t *x = kvl_row_value(a, knob), *y = kvl_row_value(b, knob);
-        int order = strcmp(knob->key, "method") == 0 ? method_place(x) - method_place(y) : 0;
-        if (order == 0)
-            order = compare_values(x, y);
-        if (order != 0)
-            return order;
-    }
-    return 0;
+    int order = 0;
+    for (int i = 0; order == 0 && (knob = kvl_knob_at(i)) != NULL; i++)
+        order = kvl_row_compare(a, b, knob);
+    return order;
 }
 
 static enum kvl_status build(struct kvl_rows *rows, int kinds)
@@ -229,4 +306,20 @@ const json_t *kvl_rows_reference(const struct kvl_rows *rows, const struct kvl_r
         newest = newest != NULL ? newest : record;
     }
     return newest;
+}
+
+/* Newest first, so that the newest record that fits is the answer. */
+const json_t *kvl_rows_scored_reference(const struct kvl_rows *rows, const struct kvl_row *row, const json_t *scored)
+{
+    const char *ratio_key = rows->groups[row->eval_group].ratio_key;
+    for (int i = 0; i < rows->set->n; i++) {
+        const json_t *record = rows->set->records[i];
+        const struct kvl_row_group *group = rows->group[i] >= 0 ? &rows->groups[rows->group[i]] : NULL;
+        if (group != NULL && group->kind == KVL_KNOB_EVAL && group->is_reference && is_ok(record)
+            && strcmp(group->ratio_key, ratio_key) == 0
+            && kvl_record_same(json_object_get(record, "task"), json_object_get(scored, "task"))
+            && kvl_record_same(json_object_get(record, "task_version"), json_object_get(scored, "task_version")))
+            return record;
+    }
+    return NULL;
 }

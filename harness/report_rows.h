@@ -17,13 +17,16 @@ struct kvl_row {
     int eval_group, bench_group; /* -1: none */
 };
 
-/* Records of one kind with the same knobs: they differ in task and time only. The keys are the knobs' values as text. */
+/* Records of one kind with the same knobs: they differ in task and time only. The keys are the knobs' values as text.
+ *
+ * Protocols other than plain leave the template out for some tasks (PROTOCOL.md). There the template tells groups apart only
+ * where a task occurs with two of them. */
 struct kvl_row_group {
-    const json_t *first; /* the newest */
+    const json_t *first; /* the newest; of those with a template, if any has one */
     int kind;            /* KVL_KNOB_EVAL, KVL_KNOB_BENCH or KVL_KNOB_ANALYZE */
-    bool is_reference;   /* of the method that ratios refer to */
+    bool is_reference;   /* of the method that ratios and differences refer to */
     char *meet_key;      /* equal where an eval and a bench group make a row */
-    char *ratio_key;     /* equal where a ratio may be taken */
+    char *ratio_key;     /* equal where a ratio or a difference may be taken */
     char *base_key;      /* equal where parameters are compared: model, method, profile */
 };
 
@@ -41,6 +44,9 @@ struct kvl_rows {
 enum kvl_status kvl_rows_init(struct kvl_rows *rows, const struct kvl_record_set *set, int kinds);
 void kvl_rows_free(struct kvl_rows *rows);
 
+/* Order of two rows by one knob: methods as in their table, missing values first, else by value. */
+int kvl_row_compare(const struct kvl_row *a, const struct kvl_row *b, const struct kvl_knob *knob);
+
 /* The next record of a group, newest first, from place *i of the set on; NULL at the end, and for group -1. */
 const json_t *kvl_rows_next(const struct kvl_rows *rows, int group, int *i);
 
@@ -51,6 +57,10 @@ const json_t *kvl_row_measured(const struct kvl_rows *rows, const struct kvl_row
  * model, context and run parameters, of the same run if there is one; NULL if there is none. */
 const json_t *kvl_rows_reference(const struct kvl_rows *rows, const struct kvl_row *row, const json_t *measured,
                                  const char *key);
+
+/* The record of the reference method whose samples those of `scored`, an eval record of the row, are compared with: same model,
+ * context, task, protocol, template, seed; the longest prompt may differ. NULL if there is none. */
+const json_t *kvl_rows_scored_reference(const struct kvl_rows *rows, const struct kvl_row *row, const json_t *scored);
 
 /* Whether the row is of the method that ratios refer to: the first of the table, the full cache. */
 bool kvl_row_is_reference(const struct kvl_row *row);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "harness/paired.h"
 #include "harness/statistics.h"
 
 enum { MAX_FLIPPED = 20, MAX_COUNTED = 50 };
@@ -19,69 +20,6 @@ static double log_gamma(double x)
 {
     int sign;
     return lgamma_r(x, &sign);
-}
-
-/* ---- Student's t ------------------------------------------------------------------------------------------------------- */
-
-/* Continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method. */
-static double beta_fraction(double x, double a, double b)
-{
-    const double tiny = 1e-300;
-    double c = 1.0, d = 1.0 - (a + b) * x / (a + 1.0);
-    d = 1.0 / (fabs(d) < tiny ? tiny : d);
-    double fraction = d;
-    for (int m = 1; m <= 10000; m++) {
-        double change = 1.0;
-        for (int odd = 0; odd < 2; odd++) {
-            double k = 2.0 * m + odd;
-            double factor = (odd == 0 ? m * (b - m) : -(a + m) * (a + b + m)) * x / ((a + k - 1.0) * (a + k));
-            d = 1.0 + factor * d;
-            c = 1.0 + factor / c;
-            d = 1.0 / (fabs(d) < tiny ? tiny : d);
-            c = fabs(c) < tiny ? tiny : c;
-            change = c * d;
-            fraction *= change;
-        }
-        if (fabs(change - 1.0) < 1e-15)
-            break;
-    }
-    return fraction;
-}
-
-/* Regularized incomplete beta function I_x(a, b). */
-static double beta(double x, double a, double b)
-{
-    if (x <= 0.0 || x >= 1.0)
-        return x <= 0.0 ? 0.0 : 1.0;
-    double front = exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log1p(-x));
-    bool converges = x < (a + 1.0) / (a + b + 2.0);
-    return converges ? front * beta_fraction(x, a, b) / a : 1.0 - front * beta_fraction(1.0 - x, b, a) / b;
-}
-
-/* P(T > t), t >= 0. */
-static double student_tail(double t, double df)
-{
-    return 0.5 * beta(df / (df + t * t), 0.5 * df, 0.5);
-}
-
-/* By halving: the tail falls from 1/2 at 0, and doubling finds where it is small enough. */
-double kvl_student_quantile(double q, double df)
-{
-    if (!(q > 0.0 && q < 1.0 && df >= 1.0))
-        return NAN;
-    double tail = q < 0.5 ? q : 1.0 - q, low = 0.0, high = 1.0;
-    while (student_tail(high, df) > tail && high < 1e300)
-        low = high, high *= 2.0;
-    for (int i = 0; i < 200 && low < high; i++) {
-        double middle = low + 0.5 * (high - low);
-        if (middle <= low || middle >= high)
-            break;
-        if (student_tail(middle, df) > tail)
-            low = middle;
-        else
-            high = middle;
-    }
-    return q < 0.5 ? -high : high;
 }
 
 /* ---- pairs ------------------------------------------------------------------------------------------------------------- */
@@ -118,7 +56,7 @@ static void test_flips(const double *changed, int64_t n, struct kvl_estimate *ou
     out->p = n == 0 ? 1.0 : n <= MAX_FLIPPED ? flip_exactly(changed, n, sum) : normal_two_sided(sum / sqrt(squares));
 }
 
-void kvl_paired_difference(const double *before, const double *after, int64_t n, double level, struct kvl_estimate *out)
+void kvl_paired_test(const double *before, const double *after, int64_t n, double level, struct kvl_estimate *out)
 {
     *out = (struct kvl_estimate){NAN, NAN, NAN, NAN, 1.0};
     double *differences = n > 0 ? malloc((size_t)n * sizeof *differences) : NULL;
@@ -126,12 +64,10 @@ void kvl_paired_difference(const double *before, const double *after, int64_t n,
         return;
     for (int64_t i = 0; i < n; i++)
         differences[i] = after[i] - before[i];
-    out->value = kvl_mean(differences, n);
-    if (n >= 2) {
-        double reach = kvl_student_quantile(0.5 + 0.5 * level, (double)(n - 1)) * kvl_standard_error(differences, n);
-        out->low = out->value - reach;
-        out->high = out->value + reach;
-    }
+    struct kvl_difference mean = kvl_paired_difference(after, before, n, level);
+    out->value = mean.mean;
+    out->low = mean.low;
+    out->high = mean.high;
     int64_t n_changed = 0;
     for (int64_t i = 0; i < n; i++)
         if (differences[i] != 0.0)

@@ -16,11 +16,11 @@ struct kvl_estimate {
     double p_least;   /* the smallest p that these samples could have given: above a level, the test can never reach it */
 };
 
-/* Mean of after[i] - before[i] over n pairs. The interval is Student's for paired samples (NaN for n < 2). p is that of the
+/* Mean of after[i] - before[i] over n pairs. The interval is Student's, as in harness/paired.h (NaN for n < 2). p is that of the
  * sign-flip test (Fisher, The Design of Experiments, 1935, sec. 21): the share of all ways to swap the pairs that give a mean
  * at least as far from 0; exact for at most 20 pairs that differ, by its normal approximation beyond. Unlike Student's p it means
  * something where all the differences are the same. NaN values are not allowed. */
-void kvl_paired_difference(const double *before, const double *after, int64_t n, double level, struct kvl_estimate *out);
+void kvl_paired_test(const double *before, const double *after, int64_t n, double level, struct kvl_estimate *out);
 
 /* median(after) / median(before); the interval is kvl_bootstrap_median_ratio's. p is that of the rank-sum test of Wilcoxon
  * (1945), Mann and Whitney (1947), in which outliers count no more than others: exact without ties and up to 50 samples each,
@@ -37,9 +37,6 @@ double kvl_trend_p(const double *samples, int64_t n);
 /* p-values of n tests adjusted so that of those at or below a level, at most that share is expected to be false (Benjamini and
  * Hochberg 1995); where nothing has changed anywhere, the level bounds the probability of any. In place. */
 void kvl_adjust_p(double *p, int64_t n);
-
-/* Quantile of Student's t distribution, 0 < q < 1, df >= 1. */
-double kvl_student_quantile(double q, double df);
 
 #ifdef __cplusplus
 }

@@ -194,7 +194,7 @@ static enum kvl_status print_table(const struct kvl_sink *sink)
     for (int i = 0; i < n; i++)
         set.records[i] = json_incref(json_array_get(sink->records, (size_t)(n - 1 - i)));
     struct kvl_report report;
-    enum kvl_status status = kvl_report_init(&report, &set, KVL_TABLE_TEXT);
+    enum kvl_status status = kvl_report_init(&report, &set, KVL_TABLE_TEXT, NULL);
     kvl_record_set_free(&set);
     if (status != KVL_OK)
         return status;

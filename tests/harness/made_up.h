@@ -75,21 +75,23 @@ static inline json_t *made_up_real(double x)
     return isnan(x) ? json_null() : json_real(x);
 }
 
-/* What both kinds have. `rate` NaN: none, as for full. */
+/* What both kinds have. `rate` NaN: none, as for full; `context` 0: none, and 1,000 tokens. */
 static inline json_t *made_up_record(const char *kind, const char *method, double rate, int context)
 {
     char key[128];
     snprintf(key, sizeof key, "%s %s %g %d", kind, method, rate, context);
     json_t *record = json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:n, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:n, s:i, s:s, s:n}",
+        "{s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:n, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:n, s:o, s:s, s:n}",
         "schema", KVL_RECORD_SCHEMA, "kind", kind, "run_id", "run-1", "time_utc", "2026-01-02T03:04:05Z",
         "kvlab_commit", "0123456789abcdef0123456789abcdef01234567", "kvlab_dirty", 0, "config_key", key,
         "cpu", "Model T", "gpu", "isa", "avx2", "threads", 2, "backend", "cpu", "dtype", "bf16", "model", "Tiny-1M",
         "model_hash", "00112233445566778899", "method", method, "profile", "fastkv", "kv_rate", made_up_real(rate),
-        "kv_budget", "context", context, "status", "ok", "reason");
+        "kv_budget", "context", context > 0 ? json_integer(context) : json_null(), "status", "ok", "reason");
     assert_non_null(record);
     json_object_set_new(record, "params", json_object());
-    double full = 46080.0 * context;
+    double n = context > 0 ? context : 1000, full = 46080.0 * n;
+    json_object_set_new(record, "token_layers_full", json_integer((json_int_t)(30 * n)));
+    json_object_set_new(record, "token_layers", json_integer((json_int_t)((strcmp(method, "fastkv") == 0 ? 18 : 30) * n)));
     json_object_set_new(record, "kv_bytes_full", json_integer((json_int_t)full));
     json_object_set_new(record, "kv_bytes", json_integer((json_int_t)(isnan(rate) ? full : floor(full * rate))));
     return record;
@@ -112,6 +114,36 @@ static inline json_t *made_up_eval(const char *method, double rate, int context,
     return record;
 }
 
+/* Sets the samples of an eval record, with their numbers, mean and standard error. */
+static inline json_t *made_up_samples(json_t *record, const double *scores, const int *indices, int n)
+{
+    json_t *list = json_array(), *numbers = json_array();
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; i++) {
+        json_array_append_new(list, made_up_real(scores[i]));
+        json_array_append_new(numbers, json_integer(indices != NULL ? indices[i] : i));
+        sum += scores[i];
+    }
+    for (int i = 0; i < n; i++)
+        squares += (scores[i] - sum / n) * (scores[i] - sum / n);
+    json_object_set_new(record, "scores", list);
+    json_object_set_new(record, "sample_indices", numbers);
+    json_object_set_new(record, "score", made_up_real(sum / n));
+    json_object_set_new(record, "score_stderr", made_up_real(n > 1 ? sqrt(squares / (n - 1) / n) : NAN));
+    json_object_set_new(record, "n_scored", json_integer(n));
+    return record;
+}
+
+/* Sets a text, a number or an object of a record, with a configuration of its own. */
+static inline json_t *made_up_with(json_t *record, const char *key, json_t *value)
+{
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    json_object_set_new(record, "config_key", json_sprintf("%s %s=%s", kvl_record_text(record, "config_key"), key, text));
+    json_object_set_new(record, key, value);
+    free(text);
+    return record;
+}
+
 static inline json_t *made_up_bench(const char *method, double rate, int context, double prefill_ms, double decode_ms)
 {
     json_t *record = made_up_record("bench", method, rate, context);
@@ -122,6 +154,7 @@ static inline json_t *made_up_bench(const char *method, double rate, int context
     json_object_set_new(record, "decode_token_median_ns", made_up_real(decode_ms * 1e6));
     json_object_set_new(record, "decode_token_p05_ns", made_up_real(decode_ms * 0.98e6));
     json_object_set_new(record, "decode_token_p95_ns", made_up_real(decode_ms * 1.05e6));
+    json_object_set_new(record, "peak_bytes", json_integer(400000000));
     return record;
 }
 
@@ -166,8 +199,42 @@ static inline void made_up_main_job(const char *path)
                 made_up_append(path, made_up_eval(rows[r].method, rows[r].rate, context, tasks[t], score,
                                                   sqrt(score * (1 - score) / 11)));
             }
-            made_up_append(path, made_up_bench(rows[r].method, rows[r].rate, context,
-                                               (context > 1024 ? 2410 : 1130) / rows[r].prefill, 21.5 / rows[r].decode));
+            double prefill = (context > 1024 ? 2410 : 1130) / rows[r].prefill, decode = 21.5 / rows[r].decode;
+            json_t *bench = made_up_bench(rows[r].method, rows[r].rate, context, prefill, decode);
+            json_object_set_new(bench, "e2e_median_ns", json_real(1e6 * (prefill + 31 * decode)));
+            made_up_append(path, bench);
+        }
+}
+
+/* A sweep over TSP layer and rate at two KV rates, with full. */
+static inline void made_up_tsp_job(const char *path)
+{
+    made_up_append(path, made_up_eval("full", NAN, 2048, "needle/multi_key", 0.9, 0.03));
+    for (int rate = 1; rate <= 2; rate++)
+        for (int layer = 4; layer <= 24; layer += 10)
+            for (int tsp = 1; tsp <= 4; tsp++)
+                made_up_append(path, made_up_with(made_up_eval("fastkv", 0.1 * rate, 2048, "needle/multi_key",
+                                                               0.3 + 0.01 * layer + 0.05 * tsp + 0.05 * rate, 0.04),
+                                                  "params", json_pack("{s:f, s:i}", "tsp_rate", 0.1 * tsp, "tsp_layer", layer)));
+}
+
+/* A grid of contexts and depths for four methods. */
+static inline void made_up_needle_job(const char *path)
+{
+    enum { N = 22 };
+    static const char *const methods[] = {"full", "streamingllm", "snapkv", "fastkv"};
+    for (int context = 1024; context <= 8192; context *= 2)
+        for (int m = 0; m < 4; m++) {
+            double scores[N];
+            json_t *depths = json_array();
+            for (int i = 0; i < N; i++) {
+                double depth = i % 11 / 10.0;
+                scores[i] = m == 0 ? 1 : m == 1 ? depth > 0.8 : 0.5 + 0.1 * m + 0.1 * depth - context * 2e-5;
+                json_array_append_new(depths, json_real(depth));
+            }
+            json_t *record = made_up_samples(made_up_eval(methods[m], m > 0 ? 0.1 : NAN, context, "niah", 0, 0), scores, NULL, N);
+            json_object_set_new(record, "depths", depths);
+            made_up_append(path, record);
         }
 }
 

@@ -609,7 +609,7 @@ static void refusals(void **state)
     file = fopen(made_up_path("broken.jsonl"), "w");
     fprintf(file, "%s\n", text);
     fclose(file);
-    assert_says("compare broken.jsonl base.jsonl", 1, "", "broken.jsonl, line 2: scores must be an array of numbers");
+    assert_says("compare broken.jsonl base.jsonl", 1, "", "broken.jsonl, line 2: scores must be a list of numbers or null");
     free(text);
 }
 

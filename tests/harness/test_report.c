@@ -1,42 +1,6 @@
 /* The report on made-up records: its exact text, its ratios, and what is missing. */
 #include "harness/command.h"
-#include "harness/report.h"
-#include "tests/harness/made_up.h"
-
-/* Loads a file and prints its report, malloc'd. */
-static char *report_of(const char *path, enum kvl_table_format format)
-{
-    char *paths[] = {(char *)path}, *text = NULL;
-    size_t n;
-    struct kvl_record_set set;
-    struct kvl_report report;
-    FILE *stream = open_memstream(&text, &n);
-    assert_ok(kvl_record_set_load(&set, paths, 1, NULL));
-    assert_ok(kvl_report_init(&report, &set, format));
-    kvl_record_set_free(&set);
-    assert_ok(kvl_report_print(&report, format, stream));
-    kvl_report_free(&report);
-    fclose(stream);
-    return text;
-}
-
-static void assert_report(const char *path, enum kvl_table_format format, const char *expected)
-{
-    char *text = report_of(path, format);
-    if (strcmp(text, expected) != 0) {
-        fprintf(stderr, "the report is\n%s\nand not\n%s\n", text, expected);
-        fail();
-    }
-    free(text);
-}
-
-/* An empty file of the test's own. */
-static const char *new_file(const char *name)
-{
-    const char *path = made_up_path(name);
-    made_up_write(path, "");
-    return path;
-}
+#include "tests/harness/made_up_report.h"
 
 /* Three methods at 1k, two tasks and a bench. */
 static const char *write_small(void)
@@ -66,13 +30,25 @@ static void text(void **state)
     assert_report(write_small(), KVL_TABLE_TEXT,
                   "Tiny-1M · cpu · bf16 · Model T · 2 threads · kvlab 0123456789\n"
                   "\n"
-                  "context  method  KV rate  single_noise    multi_key        mean  prefill ms  vs full  decode ms/token  vs full  KV MB   KV %   n\n"
-                  "-------  ------  -------  ------------  -----------  ----------  ----------  -------  ---------------  -------  -----  -----  --\n"
-                  "     1k  full          -   100.0 ± 0.0  75.0 ± 12.5  87.5 ± 6.2      1000.0    1.00x            21.50    1.00x  47.19  100.0  12\n"
-                  "     1k  snapkv      0.2   75.0 ± 10.0  25.0 ± 12.5  50.0 ± 8.0      1025.0    0.98x            17.20    1.25x   9.44   20.0  12\n"
-                  "     1k  fastkv      0.2   100.0 ± 0.0  50.0 ± 15.0  75.0 ± 7.5       500.0    2.00x            18.00    1.19x   9.44   20.0  12\n"
+                  "Scores in percent: needle, 1k tokens\n"
                   "\n"
-                  "Scores: percent ± standard error of the mean, n samples per task of needle; protocol plain, template smollm2, seed 1.\n"
+                  "method  KV rate   single_noise      multi_key          mean  prefill %   KV %   n\n"
+                  "------  -------  -------------  -------------  ------------  ---------  -----  --\n"
+                  "full          -  100.0 ± 0.0    75.0 ± 12.5    87.5 ± 6.2        100.0  100.0  12\n"
+                  "snapkv      0.2  75.0 ± 10.0    25.0 ± 12.5    50.0 ± 8.0        100.0   20.0  12\n"
+                  "fastkv      0.2  100.0 ± 0.0 ●  50.0 ± 15.0 ●  75.0 ± 7.5 ●       60.0   20.0  12\n"
+                  "\n"
+                  "Times and memory, 1k tokens\n"
+                  "\n"
+                  "method  KV rate  prefill ms  vs full  decode ms/token  vs full  KV MB  peak MB\n"
+                  "------  -------  ----------  -------  ---------------  -------  -----  -------\n"
+                  "full          -      1000.0    1.00x            21.50    1.00x  47.19      400\n"
+                  "snapkv      0.2      1025.0    0.98x            17.20    1.25x   9.44      400\n"
+                  "fastkv      0.2       500.0    2.00x            18.00    1.19x   9.44      400\n"
+                  "\n"
+                  "Scores: ± standard error of the mean, n samples per task; protocol plain, template smollm2, seed 1.\n"
+                  "●: best, ○: second best of those with the same KV rate or budget; full does not compete.\n"
+                  "prefill %: tokens times layers against full; KV %: bytes in the cache behind the prefill against full.\n"
                   "Times: medians; vs full: full's time over this one's, same model, context and run parameters; new tokens 32.\n");
 }
 
@@ -82,13 +58,27 @@ static void markdown(void **state)
     assert_report(write_small(), KVL_TABLE_MARKDOWN,
                   "Tiny-1M · cpu · bf16 · Model T · 2 threads · kvlab 0123456789\n"
                   "\n"
-                  "| context | method | KV rate | single_noise | multi_key | mean | prefill ms | vs full | decode ms/token | vs full | KV MB | KV % | n |\n"
-                  "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
-                  "| 1k | full | - | 100.0 ± 0.0 | 75.0 ± 12.5 | 87.5 ± 6.2 | 1000.0 | 1.00x | 21.50 | 1.00x | 47.19 | 100.0 | 12 |\n"
-                  "| 1k | snapkv | 0.2 | 75.0 ± 10.0 | 25.0 ± 12.5 | 50.0 ± 8.0 | 1025.0 | 0.98x | 17.20 | 1.25x | 9.44 | 20.0 | 12 |\n"
-                  "| 1k | fastkv | 0.2 | 100.0 ± 0.0 | 50.0 ± 15.0 | 75.0 ± 7.5 | 500.0 | 2.00x | 18.00 | 1.19x | 9.44 | 20.0 | 12 |\n"
+                  "**Scores in percent: needle, 1k tokens**\n"
                   "\n"
-                  "Scores: percent ± standard error of the mean, n samples per task of needle; protocol plain, template smollm2, seed 1.\n"
+                  "| method | KV rate | single_noise | multi_key | mean | prefill % | KV % | n |\n"
+                  "|---|---:|---:|---:|---:|---:|---:|---:|\n"
+                  "| full | - | 100.0 ± 0.0 | 75.0 ± 12.5 | 87.5 ± 6.2 | 100.0 | 100.0 | 12 |\n"
+                  "| snapkv | 0.2 | 75.0 ± 10.0 | 25.0 ± 12.5 | 50.0 ± 8.0 | 100.0 | 20.0 | 12 |\n"
+                  "| fastkv | 0.2 | **100.0 ± 0.0** | **50.0 ± 15.0** | **75.0 ± 7.5** | 60.0 | 20.0 | 12 |\n"
+                  "\n"
+                  "**Times and memory, 1k tokens**\n"
+                  "\n"
+                  "| method | KV rate | prefill ms | vs full | decode ms/token | vs full | KV MB | peak MB |\n"
+                  "|---|---:|---:|---:|---:|---:|---:|---:|\n"
+                  "| full | - | 1000.0 | 1.00x | 21.50 | 1.00x | 47.19 | 400 |\n"
+                  "| snapkv | 0.2 | 1025.0 | 0.98x | 17.20 | 1.25x | 9.44 | 400 |\n"
+                  "| fastkv | 0.2 | 500.0 | 2.00x | 18.00 | 1.19x | 9.44 | 400 |\n"
+                  "\n"
+                  "Scores: ± standard error of the mean, n samples per task; protocol plain, template smollm2, seed 1.\n"
+                  "\n"
+                  "Bold: best, underlined: second best of those with the same KV rate or budget; full does not compete.\n"
+                  "\n"
+                  "prefill %: tokens times layers against full; KV %: bytes in the cache behind the prefill against full.\n"
                   "\n"
                   "Times: medians; vs full: full's time over this one's, same model, context and run parameters; new tokens 32.\n");
 }
@@ -97,10 +87,28 @@ static void csv(void **state)
 {
     (void)state;
     assert_report(write_small(), KVL_TABLE_CSV,
-                  "context,method,KV rate,needle/single_noise,needle/single_noise error,needle/single_noise n,needle/multi_key,needle/multi_key error,needle/multi_key n,mean,mean error,prefill ms,prefill speedup,decode ms/token,decode speedup,KV MB,KV %\n"
-                  "1024,full,,100,0,12,75,12.5,12,87.5,6.25,1000,1,21.5,1,47.1859,100\n"
-                  "1024,snapkv,0.2,75,10,12,25,12.5,12,50,8.00391,1025,0.97561,17.2,1.25,9.43718,20\n"
-                  "1024,fastkv,0.2,100,0,12,50,15,12,75,7.5,500,2,18,1.19444,9.43718,20\n");
+                  "context,method,KV rate,needle/single_noise,needle/single_noise error,needle/single_noise n,needle/multi_key,needle/multi_key error,needle/multi_key n,mean,mean error,prefill ms,prefill speedup,decode ms/token,decode speedup,KV MB,peak MB,KV %,prefill %\n"
+                  "1024,full,,100,0,12,75,12.5,12,87.5,6.25,1000,1,21.5,1,47.1859,400,100,100\n"
+                  "1024,snapkv,0.2,75,10,12,25,12.5,12,50,8.00391,1025,0.97561,17.2,1.25,9.43718,400,20,100\n"
+                  "1024,fastkv,0.2,100,0,12,50,15,12,75,7.5,500,2,18,1.19444,9.43718,400,20,60\n");
+}
+
+static void latex(void **state)
+{
+    (void)state;
+    char *text = report_of(write_small(), KVL_TABLE_LATEX);
+    static const char *const parts[] = {
+        "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{Scores in percent: needle, 1k tokens. Tiny-1M $\\cdot$ cpu",
+        "method & KV rate & single\\_noise & multi\\_key & mean & prefill \\% & KV \\% & n \\\\\n\\midrule\n",
+        "full & - & 100.0 $\\pm$ 0.0 & 75.0 $\\pm$ 12.5 & 87.5 $\\pm$ 6.2 & 100.0 & 100.0 & 12 \\\\\n\\midrule\nsnapkv & 0.2",
+        "fastkv & 0.2 & \\textbf{100.0 $\\pm$ 0.0} & \\textbf{50.0 $\\pm$ 15.0} & \\textbf{75.0 $\\pm$ 7.5} & 60.0",
+        "\\bottomrule\n\\end{tabular}\n\\end{table}\n",
+        "\\begin{flushleft}\\footnotesize\nScores: $\\pm$ standard error",
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(text, parts[i]) == NULL)
+            fail_msg("no \"%s\" in\n%s", parts[i], text);
+    free(text);
 }
 
 /* ---- rows and columns ------------------------------------------------------------------------------------------------- */
@@ -114,41 +122,15 @@ static void accuracy_alone(void **state)
     assert_report(path, KVL_TABLE_TEXT,
                   "Tiny-1M · cpu · bf16 · Model T · 2 threads · kvlab 0123456789\n"
                   "\n"
-                  "context  method  KV rate    multi_key  KV MB  KV %   n\n"
-                  "-------  ------  -------  -----------  -----  ----  --\n"
-                  "   1000  snapkv      0.1         50.0   4.61  10.0  12\n"
-                  "     4k  snapkv      0.1  25.0 ± 10.0  18.87  10.0  12\n"
+                  "Scores in percent: needle\n"
                   "\n"
-                  "Scores: percent ± standard error of the mean, n samples per task of needle; protocol plain, template smollm2, seed 1.\n");
-}
-
-/* One cell of CSV without quotes, malloc'd. */
-static char *csv_cell(const char *csv, int row, int column)
-{
-    for (; row > 0; row--)
-        csv = strchr(csv, '\n') + 1;
-    for (; column > 0; column--)
-        csv = strchr(csv, ',') + 1;
-    return strndup(csv, strcspn(csv, ",\n"));
-}
-
-/* Checks a cell by row (from 1) and title. */
-static void assert_cell(const char *csv, int row, const char *title, const char *expected)
-{
-    int column = 0;
-    for (;; column++) {
-        char *here = csv_cell(csv, 0, column);
-        bool found = strcmp(here, title) == 0;
-        free(here);
-        if (found)
-            break;
-        if (column > 40)
-            fail_msg("no column '%s' in\n%s", title, csv);
-    }
-    char *cell = csv_cell(csv, row, column);
-    if (strcmp(cell, expected) != 0)
-        fail_msg("row %d, %s is '%s' and not '%s' in\n%s", row, title, cell, expected, csv);
-    free(cell);
+                  "                 - 1000 --  --- 4k ----\n"
+                  "method  KV rate  multi_key    multi_key  prefill %  KV %   n\n"
+                  "------  -------  ---------  -----------  ---------  ----  --\n"
+                  "snapkv      0.1       50.0  25.0 ± 10.0      100.0  10.0  12\n"
+                  "\n"
+                  "Scores: ± standard error of the mean, n samples per task; protocol plain, template smollm2, seed 1.\n"
+                  "prefill %: tokens times layers against full; KV %: bytes in the cache behind the prefill against full.\n");
 }
 
 static void knobs_that_differ_become_columns(void **state)
@@ -308,13 +290,23 @@ static void missing_and_failed(void **state)
     assert_report(path, KVL_TABLE_TEXT,
                   "Tiny-1M · cpu · bf16 · Model T · 2 threads · kvlab 0123456789\n"
                   "\n"
-                  "context  method  KV rate  single_noise    multi_key        mean  prefill ms  KV MB   KV %   n\n"
-                  "-------  ------  -------  ------------  -----------  ----------  ----------  -----  -----  --\n"
-                  "     1k  full          -   100.0 ± 0.0  75.0 ± 12.5  87.5 ± 6.2         oom  47.19  100.0  12\n"
-                  "     1k  snapkv      0.1   50.0 ± 15.0            -           -           -   4.72   10.0  12\n"
-                  "     1k  fastkv      0.1        failed            -           -       500.0   4.72   10.0   -\n"
+                  "Scores in percent: needle, 1k tokens\n"
                   "\n"
-                  "Scores: percent ± standard error of the mean, n samples per task of needle; protocol plain, template smollm2, seed 1.\n"
+                  "method  KV rate  single_noise    multi_key        mean  prefill %   KV %   n\n"
+                  "------  -------  ------------  -----------  ----------  ---------  -----  --\n"
+                  "full          -   100.0 ± 0.0  75.0 ± 12.5  87.5 ± 6.2      100.0  100.0  12\n"
+                  "snapkv      0.1   50.0 ± 15.0            -           -      100.0   10.0  12\n"
+                  "fastkv      0.1        failed            -           -       60.0   10.0   -\n"
+                  "\n"
+                  "Times and memory, 1k tokens\n"
+                  "\n"
+                  "method  KV rate  prefill ms  KV MB  peak MB\n"
+                  "------  -------  ----------  -----  -------\n"
+                  "full          -         oom  47.19        -\n"
+                  "fastkv      0.1       500.0   4.72      400\n"
+                  "\n"
+                  "Scores: ± standard error of the mean, n samples per task; protocol plain, template smollm2, seed 1.\n"
+                  "prefill %: tokens times layers against full; KV %: bytes in the cache behind the prefill against full.\n"
                   "Times: medians; new tokens 32.\n"
                   "failed: fastkv, KV rate 0.1, context 1024, needle/single_noise: no luck\n"
                   "oom: full, context 1024, bench: 12 GB are needed\n");
@@ -348,7 +340,7 @@ static void newest_of_equal_knobs(void **state)
     struct kvl_report report;
     assert_ok(kvl_record_set_load(&set, paths, 1, NULL));
     assert_int_equal(set.n, 2);
-    assert_ok(kvl_report_init(&report, &set, KVL_TABLE_TEXT));
+    assert_ok(kvl_report_init(&report, &set, KVL_TABLE_TEXT, NULL));
     assert_int_equal(report.n_unused, 1);
     kvl_report_free(&report);
     kvl_record_set_free(&set);
@@ -401,6 +393,7 @@ int main(void)
         cmocka_unit_test(text),
         cmocka_unit_test(markdown),
         cmocka_unit_test(csv),
+        cmocka_unit_test(latex),
         cmocka_unit_test(accuracy_alone),
         cmocka_unit_test(knobs_that_differ_become_columns),
         cmocka_unit_test(rows_are_sorted),

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "harness/paired.h"
 #include "harness/significance.h"
 #include "harness/statistics.h"
 #include "tests/support/golden.h"
@@ -76,7 +77,7 @@ static void pairs(void **state)
         int64_t n, m;
         double *before = numbers(row, "before", &n), *after = numbers(row, "after", &m);
         struct kvl_estimate got;
-        kvl_paired_difference(before, after, n, number(row, "level"), &got);
+        kvl_paired_test(before, after, n, number(row, "level"), &got);
         assert_int_equal(n, m);
         assert_near(got.value, number(row, "value"), 1e-12);
         assert_near(got.low, number(row, "low"), 1e-9);
@@ -94,16 +95,16 @@ static void pairs_by_hand(void **state)
     (void)state;
     const double before[] = {1, 1, 1, 0.5}, after[] = {0, 0, 0, 0.5};
     struct kvl_estimate got;
-    kvl_paired_difference(before, after, 3, 0.95, &got);
+    kvl_paired_test(before, after, 3, 0.95, &got);
     assert_true(got.value == -1 && got.low == -1 && got.high == -1 && got.p == 0.25 && got.p_least == 0.25);
-    kvl_paired_difference(before, after, 4, 0.95, &got);
+    kvl_paired_test(before, after, 4, 0.95, &got);
     assert_true(got.value == -0.75 && got.p == 0.25);
     assert_near(got.low, -0.75 - 3.182446305283708 * 0.25, 1e-12); /* s = 1/2, n = 4 */
-    kvl_paired_difference(after, after, 4, 0.95, &got);
+    kvl_paired_test(after, after, 4, 0.95, &got);
     assert_true(got.value == 0 && got.low == 0 && got.high == 0 && got.p == 1 && got.p_least == 1);
-    kvl_paired_difference(before, after, 1, 0.95, &got);
+    kvl_paired_test(before, after, 1, 0.95, &got);
     assert_true(got.value == -1 && isnan(got.low) && got.p == 1);
-    kvl_paired_difference(before, after, 0, 0.95, &got);
+    kvl_paired_test(before, after, 0, 0.95, &got);
     assert_true(isnan(got.value) && isnan(got.p));
 }
 

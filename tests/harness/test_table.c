@@ -79,6 +79,83 @@ static void csv(void **state)
     kvl_table_free(&table);
 }
 
+static void latex(void **state)
+{
+    (void)state;
+    struct kvl_table table;
+    fill(&table);
+    assert_prints(&table, KVL_TABLE_LATEX,
+                  "\\begin{tabular}{lrl}\n\\toprule\nname & score & why \\\\\n\\midrule\n"
+                  "a$|$b & 97.5 $\\pm$ 1.2 & fine \\\\\n"
+                  "7b-chat & - & said ''no'', twice \\\\\n"
+                  "é & oom &  \\\\\n"
+                  "\\bottomrule\n\\end{tabular}\n");
+    kvl_table_free(&table);
+}
+
+/* Every character that TeX would take for something else. */
+static void latex_escapes(void **state)
+{
+    (void)state;
+    struct kvl_table table;
+    assert_ok(kvl_table_init(&table, 1));
+    assert_ok(kvl_table_add_row(&table));
+    assert_ok(kvl_table_set(&table, 0, "\\ { } # $ %% & _ ~ ^ < > 1-2 -3 [-4, -5] a-b ΔNLL ·"));
+    assert_prints(&table, KVL_TABLE_LATEX,
+                  "\\begin{tabular}{l}\n\\toprule\n"
+                  "\\textbackslash{} \\{ \\} \\# \\$ \\% \\& \\_ \\textasciitilde{} \\textasciicircum{} $<$ $>$ 1-2 $-$3 [$-$4, $-$5] "
+                  "a-b $\\Delta$NLL $\\cdot$ \\\\\n"
+                  "\\bottomrule\n\\end{tabular}\n");
+    kvl_table_free(&table);
+}
+
+/* Two rows of header, marks, and a part. */
+static void fill_with_heads(struct kvl_table *table)
+{
+    static const char *const cells[][4] = {
+        {"", "1k", "1k", "2k"}, {"name", "a", "b", "a"}, {"x", "1.0", "2.0", "3.0"}, {"y", "4.0", "5.0", "60.0"}};
+    assert_ok(kvl_table_init(table, 4));
+    table->n_heads = 2;
+    for (int row = 0; row < 4; row++) {
+        assert_ok(kvl_table_add_row(table));
+        for (int c = 0; c < 4; c++)
+            assert_ok(kvl_table_set(table, c, "%s", cells[row][c]));
+    }
+    kvl_table_mark(table, 1, KVL_MARK_BEST);
+    kvl_table_mark(table, 2, KVL_MARK_SECOND);
+    kvl_table_begin_part(table);
+    assert_int_equal(kvl_table_span(table, 0, 0), 1);
+    assert_int_equal(kvl_table_span(table, 0, 1), 2);
+    assert_int_equal(kvl_table_span(table, 1, 1), 1);
+}
+
+static void heads_and_marks(void **state)
+{
+    (void)state;
+    struct kvl_table table;
+    fill_with_heads(&table);
+    assert_prints(&table, KVL_TABLE_TEXT,
+                  "      ---- 1k ----    2k\n"
+                  "name      a      b     a\n"
+                  "----  -----  -----  ----\n"
+                  "x     1.0    2.0     3.0\n"
+                  "y     4.0 ●  5.0 ○  60.0\n");
+    assert_prints(&table, KVL_TABLE_MARKDOWN,
+                  "| name | 1k<br>a | 1k<br>b | 2k<br>a |\n"
+                  "|---|---:|---:|---:|\n"
+                  "| x | 1.0 | 2.0 | 3.0 |\n"
+                  "| y | **4.0** | <u>5.0</u> | 60.0 |\n");
+    assert_prints(&table, KVL_TABLE_CSV, "name,1k a,1k b,2k a\nx,1.0,2.0,3.0\ny,4.0,5.0,60.0\n");
+    assert_prints(&table, KVL_TABLE_LATEX,
+                  "\\begin{tabular}{lrrr}\n\\toprule\n"
+                  " & \\multicolumn{2}{c}{1k} & \\multicolumn{1}{c}{2k} \\\\\n\\cmidrule(lr){2-3}\n\\cmidrule(lr){4-4}\n"
+                  "name & a & b & a \\\\\n\\midrule\n"
+                  "x & 1.0 & 2.0 & 3.0 \\\\\n\\midrule\n"
+                  "y & \\textbf{4.0} & \\underline{5.0} & 60.0 \\\\\n"
+                  "\\bottomrule\n\\end{tabular}\n");
+    kvl_table_free(&table);
+}
+
 static void csv_quotes_line_ends(void **state)
 {
     (void)state;
@@ -116,7 +193,7 @@ static void formats_by_name(void **state)
     assert_int_equal(kvl_table_format_find("markdwon", &format), KVL_E_ARG);
     assert_non_null(strstr(kvl_last_error(), "did you mean 'markdown'?"));
     assert_int_equal(kvl_table_format_find("excel", &format), KVL_E_ARG);
-    assert_non_null(strstr(kvl_last_error(), "table, markdown or csv"));
+    assert_non_null(strstr(kvl_last_error(), "table, markdown, csv or latex"));
 }
 
 static void full_disk(void **state)
@@ -137,6 +214,9 @@ int main(void)
         cmocka_unit_test(text),
         cmocka_unit_test(markdown),
         cmocka_unit_test(csv),
+        cmocka_unit_test(latex),
+        cmocka_unit_test(latex_escapes),
+        cmocka_unit_test(heads_and_marks),
         cmocka_unit_test(csv_quotes_line_ends),
         cmocka_unit_test(many_rows_and_set_twice),
         cmocka_unit_test(formats_by_name),
