@@ -30,16 +30,19 @@ const struct kvl_chat_template *kvl_prompt_template(const struct kvl_task *task,
     return task->fastkv.no_template || (family != NULL && strcmp(family, chat->family) == 0) ? NULL : chat;
 }
 
+static int64_t bos_of_tokenizer(const struct kvl_task_request *request)
+{
+    return kvl_tokenizer_add_bos(request->tokenizer) && kvl_tokenizer_bos(request->tokenizer) >= 0;
+}
+
 /* BOS tokens that go before the text: one at most, but under fastkv one of the template and one of the tokenizer. */
 static int64_t bos_before(const struct kvl_task *task, const struct kvl_task_request *request)
 {
     const struct kvl_chat_template *chat = kvl_prompt_template(task, request);
-    bool of_template = chat != NULL && chat->wants_bos, of_tokenizer = kvl_tokenizer_add_bos(request->tokenizer);
-    if (kvl_tokenizer_bos(request->tokenizer) < 0)
-        return 0;
+    int64_t of_template = chat != NULL && chat->wants_bos && kvl_tokenizer_bos(request->tokenizer) >= 0;
     if (is_fastkv(request))
-        return (int64_t)of_template + (int64_t)of_tokenizer;
-    return chat != NULL ? of_template : of_tokenizer;
+        return of_template + bos_of_tokenizer(request);
+    return chat != NULL ? of_template : bos_of_tokenizer(request);
 }
 
 static enum kvl_status encode(const struct kvl_task_request *request, const char *text, int64_t n, struct kvl_ids *ids)
@@ -100,33 +103,46 @@ out:
     return status;
 }
 
-/* Cuts the middle out of a user's message of more than the limit's tokens. */
-static enum kvl_status cut_middle(struct kvl_prompt *prompt, const struct kvl_task_request *request)
+/* Tokens that a prompt may have before it loses its middle; 0: any number. */
+static int64_t limit_of(const struct kvl_task_request *request)
 {
     const struct kvl_task_settings *settings = settings_of(request);
-    int64_t limit = settings->max_prompt > 0 ? settings->max_prompt : is_fastkv(request) ? FASTKV_MAX_PROMPT : 0;
-    struct kvl_sample *sample = &prompt->sample;
-    int64_t n_user = (int64_t)strlen(sample->user), n_question = n_user - sample->n_before_question;
+    return settings->max_prompt > 0 ? settings->max_prompt : is_fastkv(request) ? FASTKV_MAX_PROMPT : 0;
+}
+
+/* *text without its middle where it has more than the limit's tokens, n_bos of BOS in front counted; *n_uncut is 0 otherwise. */
+static enum kvl_status cut_middle(const struct kvl_task_request *request, int64_t n_bos, char **text, int64_t *n_uncut)
+{
+    int64_t limit = limit_of(request);
     struct kvl_ids ids = {0};
     char *cut = NULL;
     enum kvl_status status;
+    *n_uncut = 0;
     if (limit == 0)
         return KVL_OK;
-    KVL_TRY_OUT(push_bos(request, kvl_tokenizer_add_bos(request->tokenizer) && kvl_tokenizer_bos(request->tokenizer) >= 0, &ids));
-    KVL_TRY_OUT(encode(request, sample->user, n_user, &ids));
+    KVL_TRY_OUT(push_bos(request, n_bos, &ids));
+    KVL_TRY_OUT(encode(request, *text, (int64_t)strlen(*text), &ids));
     if (ids.n <= limit)
         goto out;
     KVL_TRY_OUT(join_halves(request, &ids, limit / 2, &cut));
-    prompt->n_uncut = ids.n;
-    if (sample->n_before_question > 0)
-        sample->n_before_question = (int64_t)strlen(cut) > n_question ? (int64_t)strlen(cut) - n_question : 0;
-    free(sample->user);
-    sample->user = cut;
-    cut = NULL;
+    *n_uncut = ids.n;
+    free(*text);
+    *text = cut;
 out:
-    free(cut);
     kvl_ids_free(&ids);
     return status;
+}
+
+/* LongBench cuts the user's message and puts the template round it. */
+static enum kvl_status cut_user(struct kvl_prompt *prompt, const struct kvl_task_request *request)
+{
+    struct kvl_sample *sample = &prompt->sample;
+    int64_t n_question = (int64_t)strlen(sample->user) - sample->n_before_question;
+    KVL_TRY(cut_middle(request, bos_of_tokenizer(request), &sample->user, &prompt->n_uncut));
+    int64_t n_user = (int64_t)strlen(sample->user);
+    if (prompt->n_uncut > 0 && sample->n_before_question > 0)
+        sample->n_before_question = n_user > n_question ? n_user - n_question : 0;
+    return KVL_OK;
 }
 
 /* Where the question begins in the rendered text: its last occurrence, since only the template's end and the answer prefix
@@ -143,7 +159,9 @@ static enum kvl_status find_question(const struct kvl_task *task, const struct k
     for (*at = (int64_t)strlen(prompt->text) - n; *at > 0; (*at)--)
         if (memcmp(prompt->text + *at, question, (size_t)n) == 0)
             return KVL_OK;
-    return kvl_fail(KVL_E_INTERNAL, "the question of %s is not in its rendered prompt", task->name);
+    return prompt->n_uncut > 0
+               ? kvl_fail(KVL_E_ARG, "the cut took the question of %s: give a larger --max-prompt or --query-aware on", task->name)
+               : kvl_fail(KVL_E_INTERNAL, "the question of %s is not in its rendered prompt", task->name);
 }
 
 /* A text that is read, not answered: the first n_context tokens are the prompt, the next n_forced are fed. */
@@ -160,10 +178,10 @@ static enum kvl_status split_forced(struct kvl_prompt *prompt, const struct kvl_
 }
 
 static enum kvl_status tokenize(struct kvl_prompt *prompt, const struct kvl_task *task, const struct kvl_task_request *request,
-                                bool query_aware)
+                                bool query_aware, int64_t n_bos)
 {
     int64_t n = (int64_t)strlen(prompt->text), at = 0;
-    KVL_TRY(push_bos(request, bos_before(task, request), &prompt->ids));
+    KVL_TRY(push_bos(request, n_bos, &prompt->ids));
     if (!query_aware) {
         KVL_TRY(find_question(task, prompt, &at));
         KVL_TRY(encode(request, prompt->text, at, &prompt->ids));
@@ -180,10 +198,14 @@ static enum kvl_status tokenize(struct kvl_prompt *prompt, const struct kvl_task
 static enum kvl_status make(struct kvl_prompt *prompt, const struct kvl_task *task, const struct kvl_task_request *request,
                             bool query_aware)
 {
+    int64_t n_bos = bos_before(task, request);
     KVL_TRY(task->make(task, request, &prompt->sample));
-    KVL_TRY(cut_middle(prompt, request));
+    if (!is_fastkv(request))
+        KVL_TRY(cut_user(prompt, request));
     KVL_TRY(render(task, request, &prompt->sample, &prompt->text));
-    return tokenize(prompt, task, request, query_aware);
+    if (is_fastkv(request)) /* the FastKV repository cuts what the template made; special tokens and their BOS are lost */
+        KVL_TRY(cut_middle(request, n_bos, &prompt->text, &prompt->n_uncut));
+    return tokenize(prompt, task, request, query_aware, is_fastkv(request) && prompt->n_uncut > 0 ? bos_of_tokenizer(request) : n_bos);
 }
 
 enum kvl_status kvl_prompt_make(struct kvl_prompt *prompt, const struct kvl_task *task,

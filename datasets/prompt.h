@@ -15,7 +15,8 @@ struct kvl_prompt {
     struct kvl_ids forced; /* [sample.n_forced] */
     int64_t n_before_question; /* ids[0..n) are compressed before the rest is fed, in a query-agnostic run; 0 otherwise */
     int64_t n_bos;       /* BOS tokens at the beginning of ids */
-    int64_t n_uncut;     /* tokens of the user's message before its middle was cut; 0: nothing was cut */
+    int64_t n_uncut;     /* tokens before the middle was cut, of the user's message (plain) or of the whole (fastkv); 0:
+                          * nothing was cut */
 };
 
 /* The template that the protocol leaves to a task's prompts; NULL: none. */

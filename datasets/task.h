@@ -37,6 +37,7 @@ struct kvl_sample {
     int64_t max_new_tokens;
     int64_t n_forced;      /* > 0: nothing is generated; the last n_forced tokens of the text are fed one by one (fidelity) */
     const char *stop;      /* generation ends when the text holds it after its first non-blank character; NULL: none */
+    bool min_one_token;    /* the first token is neither end-of-sequence nor `stop` (the official scripts' min_length) */
 };
 
 /* What a score is made of. */

@@ -188,7 +188,7 @@ static enum kvl_status answer_prompt(const struct kvl_workbench *bench, const st
     if (o->kept_file != NULL)
         KVL_TRY(write_kept(session, config, o->kept_file));
     KVL_TRY(view_kept(bench, config, ids, session));
-    KVL_TRY_OUT(kvl_workbench_generate(bench, session, max_new, NULL, &answer));
+    KVL_TRY_OUT(kvl_workbench_generate(bench, session, (struct kvl_answer_rule){.max_new = max_new}, &answer));
     if (o->kept_end_file != NULL)
         KVL_TRY_OUT(write_kept(session, config, o->kept_end_file));
     if (o->json) {

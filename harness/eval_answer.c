@@ -61,8 +61,10 @@ static enum kvl_status generate(const struct kvl_eval_group *group, struct kvl_e
     struct kvl_task_request request = kvl_eval_request(group, 0);
     struct kvl_generation generation = {0};
     enum kvl_status status;
-    KVL_TRY_OUT(kvl_workbench_generate(group->bench, &entry->session, max_new_tokens(group, prompt),
-                                       kvl_prompt_stop(group->task, &request, sample), &generation));
+    const struct kvl_answer_rule rule = {.max_new = max_new_tokens(group, prompt),
+                                         .stop = kvl_prompt_stop(group->task, &request, sample),
+                                         .min_one_token = sample->min_one_token};
+    KVL_TRY_OUT(kvl_workbench_generate(group->bench, &entry->session, rule, &generation));
     numbers->n_out = generation.ids.n;
     json_object_set_new(line, "prompt", json_string(prompt->text));
     json_object_set_new(line, "prediction", kvl_text_json(generation.text, generation.text_length));

@@ -93,27 +93,66 @@ static enum kvl_status decode_text(const struct kvl_workbench *bench, struct kvl
     return kvl_tokenizer_decode(bench->model->tokenizer, out->ids.data, out->ids.n, true, &out->text, &out->text_length);
 }
 
-enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct kvl_session *session, int64_t max_new,
-                                       const char *stop, struct kvl_generation *out)
+static enum kvl_status end_at_stop(const struct kvl_workbench *bench, const char *stop, struct kvl_generation *out)
+{
+    if (stop == NULL)
+        return KVL_OK;
+    KVL_TRY(decode_text(bench, out));
+    out->ended = has_stop(out->text, stop);
+    return KVL_OK;
+}
+
+/* The most likely token but two, the lower id on a tie. */
+static enum kvl_status argmax_without(const struct kvl_session *session, int32_t eos, int32_t stop, int32_t *id)
+{
+    int64_t n = kvl_engine_model(session->engine)->shape.n_vocab;
+    float *logits = malloc((size_t)n * sizeof *logits);
+    if (logits == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for %lld logits", (long long)n);
+    enum kvl_status status = kvl_session_logits(session, logits);
+    *id = -1;
+    for (int32_t i = 0; i < n && status == KVL_OK; i++)
+        if (i != eos && i != stop && (*id < 0 || logits[i] > logits[*id]))
+            *id = i;
+    free(logits);
+    return status;
+}
+
+/* The token that stands for the stop text alone; -1: none. */
+static enum kvl_status token_of(const struct kvl_workbench *bench, const char *stop, int32_t *id)
+{
+    struct kvl_ids ids = {0};
+    enum kvl_status status = KVL_OK;
+    if (stop != NULL)
+        status = kvl_tokenizer_encode(bench->model->tokenizer, stop, (int64_t)strlen(stop), KVL_SPECIAL_TEXT, &ids);
+    *id = ids.n > 0 ? ids.data[ids.n - 1] : -1;
+    kvl_ids_free(&ids);
+    return status;
+}
+
+static enum kvl_status next_token(const struct kvl_workbench *bench, struct kvl_session *session, struct kvl_answer_rule rule,
+                                  const struct kvl_generation *out, int32_t *id)
+{
+    int32_t stop;
+    if (!rule.min_one_token || out->ids.n > 0)
+        return kvl_session_argmax(session, id);
+    KVL_TRY(token_of(bench, rule.stop, &stop));
+    return argmax_without(session, kvl_tokenizer_eos(bench->model->tokenizer), stop, id);
+}
+
+enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct kvl_session *session, struct kvl_answer_rule rule,
+                                       struct kvl_generation *out)
 {
     *out = (struct kvl_generation){0};
-    int32_t eos = kvl_tokenizer_eos(bench->model->tokenizer);
-    while (out->ids.n < max_new) {
+    while (out->ids.n < rule.max_new && !out->ended) {
         int32_t id;
-        KVL_TRY(kvl_session_argmax(session, &id));
-        if (id == eos) {
-            out->ended = true;
+        KVL_TRY(next_token(bench, session, rule, out, &id));
+        out->ended = id == kvl_tokenizer_eos(bench->model->tokenizer);
+        if (out->ended)
             break;
-        }
         KVL_TRY(kvl_ids_push(&out->ids, id));
-        if (stop != NULL) {
-            KVL_TRY(decode_text(bench, out));
-            if (has_stop(out->text, stop)) {
-                out->ended = true;
-                break;
-            }
-        }
-        if (out->ids.n < max_new)
+        KVL_TRY(end_at_stop(bench, rule.stop, out));
+        if (!out->ended && out->ids.n < rule.max_new)
             KVL_TRY(kvl_engine_step(bench->engine, session, id));
     }
     return decode_text(bench, out);

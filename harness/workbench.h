@@ -35,16 +35,24 @@ enum kvl_status kvl_workbench_turn_to(struct kvl_workbench *bench, const struct 
 enum kvl_status kvl_workbench_encode(const struct kvl_workbench *bench, const char *text, int64_t n, bool raw,
                                      struct kvl_ids *ids);
 
-/* Feeds greedy tokens until `max_new` ids, the end-of-sequence token (not returned), or `stop` in the text. The session has
- * been prefilled. */
+/* How an answer ends. */
+struct kvl_answer_rule {
+    int64_t max_new;
+    const char *stop;   /* in the text, behind its first character that is not white space; NULL: none */
+    bool min_one_token; /* the first token is neither end-of-sequence nor `stop` */
+};
+
 struct kvl_generation {
     struct kvl_ids ids;
     char *text; /* decoded, special tokens left out */
     int64_t text_length;
     bool ended; /* by end-of-sequence or stop */
 };
-enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct kvl_session *session, int64_t max_new,
-                                       const char *stop, struct kvl_generation *out);
+
+/* Feeds greedy tokens until `max_new` ids, the end-of-sequence token (not returned), or `stop` in the text. The session has
+ * been prefilled. */
+enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct kvl_session *session, struct kvl_answer_rule rule,
+                                       struct kvl_generation *out);
 /* Text as a JSON string, U+FFFD where it is not valid UTF-8. */
 json_t *kvl_text_json(const char *text, int64_t n);
 void kvl_generation_free(struct kvl_generation *generation);

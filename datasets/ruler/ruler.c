@@ -204,7 +204,8 @@ static enum kvl_status ruler_count(const struct kvl_task *task, const struct kvl
     return status;
 }
 
-static enum kvl_status fill(const struct ruler_config *config, const json_t *record, struct kvl_sample *sample)
+static enum kvl_status fill(const struct ruler_config *config, const struct kvl_task_request *request, const json_t *record,
+                            struct kvl_sample *sample)
 {
     struct parts parts;
     KVL_TRY(take_apart(record, config->wording, &parts));
@@ -215,6 +216,7 @@ static enum kvl_status fill(const struct ruler_config *config, const json_t *rec
     sample->n_before_question = parts.n_question;
     sample->depth = NAN;
     sample->max_new_tokens = config->max_new_tokens;
+    sample->min_one_token = request->settings != NULL && request->settings->protocol == KVL_PROTOCOL_FASTKV;
     return kvl_json_lines_strings(record, "outputs", true, &sample->answers, &sample->n_answers);
 }
 
@@ -226,7 +228,7 @@ static enum kvl_status ruler_make(const struct kvl_task *task, const struct kvl_
     KVL_TRY(find_file(task, request, &file));
     enum kvl_status status = kvl_json_lines_read(&file, request->index, &record);
     if (status == KVL_OK)
-        status = fill(task->config, record, sample);
+        status = fill(task->config, request, record, sample);
     if (status != KVL_OK)
         kvl_sample_free(sample);
     json_decref(record);

@@ -16,12 +16,12 @@ static const struct {
     const char *name, *category, *metric;
     bool no_template;
 } expected_tasks[N_TASKS] = {
-    {"narrativeqa", "single-document QA", "qa_f1", false},
-    {"qasper", "single-document QA", "qa_f1", false},
-    {"multifieldqa_en", "single-document QA", "qa_f1", false},
-    {"hotpotqa", "multi-document QA", "qa_f1", false},
-    {"2wikimqa", "multi-document QA", "qa_f1", false},
-    {"musique", "multi-document QA", "qa_f1", false},
+    {"narrativeqa", "single-doc QA", "qa_f1", false},
+    {"qasper", "single-doc QA", "qa_f1", false},
+    {"multifieldqa_en", "single-doc QA", "qa_f1", false},
+    {"hotpotqa", "multi-doc QA", "qa_f1", false},
+    {"2wikimqa", "multi-doc QA", "qa_f1", false},
+    {"musique", "multi-doc QA", "qa_f1", false},
     {"gov_report", "summarization", "rouge_l", false},
     {"qmsum", "summarization", "rouge_l", false},
     {"multi_news", "summarization", "rouge_l", false},

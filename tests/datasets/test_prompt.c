@@ -225,6 +225,24 @@ static void test_middle_cut(void **state)
     assert_string_equal(prompt.sample.user, user);
     assert_int_equal(prompt.n_uncut, 0);
     kvl_prompt_free(&prompt);
+    /* FastKV's repository cuts what the template made: its special tokens are lost, and the second BOS. */
+    given.settings.protocol = KVL_PROTOCOL_FASTKV;
+    given.settings.max_prompt = LIMIT;
+    given.chat = "llama-3";
+    struct kvl_prompt whole = make_prompt(model, &task, (struct given){.chat = "llama-3", .settings.protocol = KVL_PROTOCOL_FASTKV});
+    prompt = make_prompt(model, &task, given);
+    free(head);
+    free(tail);
+    head = text_of_ids(model, whole.ids.data, LIMIT / 2);
+    tail = text_of_ids(model, whole.ids.data + whole.ids.n - LIMIT / 2, LIMIT / 2);
+    snprintf(expected, sizeof expected, "%s%s", head, tail);
+    assert_string_equal(prompt.text, expected);
+    assert_int_equal(prompt.n_uncut, whole.ids.n);
+    assert_int_equal(whole.n_bos, 2);
+    assert_int_equal(prompt.n_bos, 1);
+    kvl_prompt_free(&whole);
+    kvl_prompt_free(&prompt);
+    given = (struct given){0};
     given.settings.max_prompt = 10; /* the question itself is cut: nothing to compress before it */
     given.query_agnostic = true;
     assert_int_equal(try_prompt(model, &task, &given, &prompt), KVL_E_ARG);
