@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
+using std::isfinite, std::isinf, std::isnan;
+
 #define __global__
 #define __device__
 #define __host__
@@ -18,6 +20,7 @@
 #define __align__(n) alignas(n)
 #define __grid_constant__
 #define CUDART_INF_F INFINITY
+#define CUDART_VERSION 12040
 
 struct alignas(8) float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
@@ -196,7 +199,9 @@ typedef struct CUevent_st *cudaEvent_t;
 typedef struct CUgraph_st *cudaGraph_t;
 typedef struct CUgraphExec_st *cudaGraphExec_t;
 
+struct cudaUUID_t { char bytes[16]; };
 struct cudaDeviceProp {
+    cudaUUID_t uuid;
     char name[256];
     size_t totalGlobalMem, sharedMemPerBlock, sharedMemPerBlockOptin;
     int major, minor, multiProcessorCount, l2CacheSize, maxThreadsPerBlock, warpSize, regsPerBlock;
