@@ -17,7 +17,8 @@ static void check_by_hand(struct kit *kit)
     const int32_t rows[] = {10, 11, 20, 21, 30, 31}, idx[] = {2, 0, 2}, expected[] = {30, 31, 10, 11, 30, 31};
     int32_t *out = kit_output(kit, 24);
     assert_ok(kit->ctx->be->gather(kit->ctx,
-                                   &(struct kvl_gather){kit_input(kit, rows, 24), kit_input(kit, idx, 12), out, 3, 8}));
+                                   &(struct kvl_gather){.in = kit_input(kit, rows, 24), .idx = kit_input(kit, idx, 12), .out = out, .n = 3,
+                                                        .row_bytes = 8}));
     check_bits("rows", kit_result(kit, out), expected, 24);
 }
 
@@ -36,7 +37,8 @@ static void check_gather(struct kit *kit)
             }
             void *out = kit_output(kit, n * bytes);
             assert_ok(kit->ctx->be->gather(
-                kit->ctx, &(struct kvl_gather){kit_input(kit, in, n_in * bytes), kit_input(kit, idx, n * 4), out, n, bytes}));
+                kit->ctx, &(struct kvl_gather){.in = kit_input(kit, in, n_in * bytes), .idx = kit_input(kit, idx, n * 4),
+                                               .out = out, .n = n, .row_bytes = bytes}));
             check_bits("rows", kit_result(kit, out), expected, n * bytes);
             kit_clear(kit);
         }
@@ -58,7 +60,8 @@ static void check_in_place(struct kit *kit)
                     memcpy(expected + i * bytes, in + idx[i] * bytes, (size_t)bytes);
                 void *data = kit_input(kit, in, n_in * bytes);
                 assert_ok(kit->ctx->be->gather(kit->ctx,
-                                               &(struct kvl_gather){data, kit_input(kit, idx, n * 4), data, n, bytes}));
+                                               &(struct kvl_gather){.in = data, .idx = kit_input(kit, idx, n * 4), .out = data,
+                                                                    .n = n, .row_bytes = bytes}));
                 check_bits("rows", kit_result(kit, data), expected, n_in * bytes);
                 kit_clear(kit);
             }
