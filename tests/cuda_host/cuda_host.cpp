@@ -29,11 +29,15 @@ struct thread {
     fiber stack;
     uint3 index;
     int linear;
-    meeting *at;            /* where its warp waits for others */
     const char *barrier_file; /* where it waits for the block; NULL: it does not */
     int barrier_line;
     bool predicate, done;
     std::vector<std::vector<copy>> copies; /* committed groups, oldest first; the last one is open */
+};
+
+struct warp {
+    uint32_t lanes, ready, arrived; /* bits of those that exist, that can go on, that wait for others at a meeting */
+    meeting *at[32];
 };
 
 struct shared_block {
@@ -47,7 +51,7 @@ bank_count matrix_banks;
 static constexpr size_t SHARED_ALIGNMENT = 1024;
 
 static std::vector<std::unique_ptr<thread>> threads; /* kept from block to block */
-static std::vector<uint32_t> ready;                  /* one bit a lane, one word a warp */
+static std::vector<warp> warps;
 static int n_threads, n_waiting, n_done, barrier_count;
 static thread *current;
 static const std::function<void()> *kernel;
@@ -82,16 +86,21 @@ void die(const char *format, ...)
     abort();
 }
 
+static warp &warp_of(const thread *t)
+{
+    return warps[static_cast<size_t>(t->linear / 32)];
+}
+
+static uint32_t bit_of(const thread *t)
+{
+    return 1u << (t->linear % 32);
+}
+
 static void wait_here()
 {
     thread *self = current;
-    ready[static_cast<size_t>(self->linear / 32)] &= ~(1u << (self->linear % 32));
+    warp_of(self).ready &= ~bit_of(self);
     self->stack.yield();
-}
-
-static void wake(thread *t)
-{
-    ready[static_cast<size_t>(t->linear / 32)] |= 1u << (t->linear % 32);
 }
 
 /* ---- meetings of a warp ------------------------------------------------------------------------------------------------ */
@@ -101,42 +110,32 @@ int lane()
     return current->linear % 32;
 }
 
-static thread *lane_of_warp(int l)
-{
-    int linear = current->linear / 32 * 32 + l;
-    return linear < n_threads ? threads[static_cast<size_t>(linear)].get() : nullptr;
-}
-
 void meet(meeting *mine)
 {
-    meeting *lanes[32] = {};
-    bool all = true;
-    if ((mine->mask >> lane() & 1u) == 0)
+    warp &w = warp_of(current);
+    uint32_t expected = mine->mask & w.lanes, before = w.arrived & mine->mask;
+    if ((mine->mask & bit_of(current)) == 0)
         die("%s:%d: %s with mask 0x%08x, in which the calling lane %d is not", mine->file, mine->line, mine->what, mine->mask,
             lane());
-    current->at = mine;
-    for (int l = 0; l < 32; l++) {
-        thread *t = (mine->mask >> l & 1u) != 0 ? lane_of_warp(l) : nullptr;
-        if (t == nullptr)
-            continue;
-        lanes[l] = t->at;
-        if (t->at == nullptr)
-            all = false;
-        else if (t->at->run != mine->run || t->at->line != mine->line || t->at->mask != mine->mask)
+    if (before != 0) {
+        int other = __builtin_ctz(before);
+        const meeting *first = w.at[other];
+        if (first->run != mine->run || first->line != mine->line || first->mask != mine->mask)
             die("divergent warp: this thread is at %s:%d (%s, mask 0x%08x), lane %d waits at %s:%d (%s, mask 0x%08x)", mine->file,
-                mine->line, mine->what, mine->mask, l, t->at->file, t->at->line, t->at->what, t->at->mask);
+                mine->line, mine->what, mine->mask, other, first->file, first->line, first->what, first->mask);
     }
-    if (!all) {
+    w.at[lane()] = mine;
+    w.arrived |= bit_of(current);
+    if ((w.arrived & expected) != expected) {
         wait_here();
         return;
     }
-    mine->run(lanes);
+    meeting *lanes[32];
     for (int l = 0; l < 32; l++)
-        if (lanes[l] != nullptr) {
-            thread *t = lane_of_warp(l);
-            t->at = nullptr;
-            wake(t);
-        }
+        lanes[l] = (expected >> l & 1u) != 0 ? w.at[l] : nullptr;
+    mine->run(lanes);
+    w.arrived &= ~expected;
+    w.ready |= expected;
 }
 
 template <class part> static part *part_of(meeting *m)
@@ -225,8 +224,9 @@ int block_barrier(const char *file, int line, bool predicate)
                 t->barrier_line);
         barrier_count += t->predicate;
         t->barrier_file = nullptr;
-        wake(t);
     }
+    for (warp &w : warps)
+        w.ready = w.lanes;
     return barrier_count;
 }
 
@@ -374,7 +374,7 @@ static void run_thread(void *argument)
     thread *self = static_cast<thread *>(argument);
     self->done = true;
     n_done++;
-    ready[static_cast<size_t>(self->linear / 32)] &= ~(1u << (self->linear % 32));
+    warp_of(self).ready &= ~bit_of(self);
     self->stack.leave();
 }
 
@@ -388,9 +388,10 @@ static void run_thread(void *argument)
     int last_line = 0;
     for (int i = 0; i < n_threads; i++) {
         const thread *t = threads[static_cast<size_t>(i)].get();
-        const char *what = t->done ? "returned" : t->at != nullptr ? t->at->what : "__syncthreads";
-        const char *file = t->done ? "" : t->at != nullptr ? t->at->file : t->barrier_file;
-        int line = t->done ? 0 : t->at != nullptr ? t->at->line : t->barrier_line;
+        const meeting *at = (warp_of(t).arrived & bit_of(t)) != 0 ? warp_of(t).at[i % 32] : nullptr;
+        const char *what = t->done ? "returned" : at != nullptr ? at->what : "__syncthreads";
+        const char *file = t->done ? "" : at != nullptr ? at->file : t->barrier_file;
+        int line = t->done ? 0 : at != nullptr ? at->line : t->barrier_line;
         if (last == nullptr || strcmp(last, file) != 0 || last_line != line)
             fprintf(stderr, "cuda_host:   from thread %d on: %s %s:%d\n", i, what, file, line);
         last = file;
@@ -400,14 +401,15 @@ static void run_thread(void *argument)
 }
 
 /* One round of a warp: every lane that can go on does, in a drawn order. */
-static void run_warp(size_t warp)
+static void run_warp(size_t index)
 {
+    warp &w = warps[index];
     uint32_t draw = random_bits(), first = draw & 31u, step = (draw >> 5 & 31u) | 1u;
     for (uint32_t i = 0; i < 32; i++) {
         uint32_t l = (first + i * step) & 31u;
-        if ((ready[warp] >> l & 1u) == 0)
+        if ((w.ready >> l & 1u) == 0)
             continue;
-        current = threads[warp * 32 + l].get();
+        current = threads[index * 32 + l].get();
         threadIdx = current->index;
         current->stack.resume();
     }
@@ -420,7 +422,7 @@ static void run_block(size_t shared_bytes)
     n_threads = static_cast<int>(blockDim.x * blockDim.y * blockDim.z);
     n_waiting = n_done = 0;
     size_t n_warps = (static_cast<size_t>(n_threads) + 31) / 32;
-    ready.assign(n_warps, 0);
+    warps.assign(n_warps, {});
     while (static_cast<int>(threads.size()) < n_threads)
         threads.push_back(std::make_unique<thread>());
     for (int i = 0; i < n_threads; i++) {
@@ -428,22 +430,22 @@ static void run_block(size_t shared_bytes)
         unsigned linear = static_cast<unsigned>(i);
         t->index = {linear % blockDim.x, linear / blockDim.x % blockDim.y, linear / blockDim.x / blockDim.y};
         t->linear = i;
-        t->at = nullptr;
         t->barrier_file = nullptr;
         t->done = false;
         t->copies.assign(1, {});
         t->stack.start(run_thread, t);
-        wake(t);
+        warp_of(t).lanes |= bit_of(t);
+        warp_of(t).ready |= bit_of(t);
     }
     while (n_done < n_threads) {
-        size_t warp = random_bits() % n_warps, tries = 0;
-        while (ready[warp] == 0 && tries++ < n_warps)
-            warp = (warp + 1) % n_warps;
-        if (ready[warp] == 0)
+        size_t chosen = random_bits() % n_warps, tries = 0;
+        while (warps[chosen].ready == 0 && tries++ < n_warps)
+            chosen = (chosen + 1) % n_warps;
+        if (warps[chosen].ready == 0)
             report_stall();
         do
-            run_warp(warp);
-        while (ready[warp] != 0 && (random_bits() & 31u) != 0);
+            run_warp(chosen);
+        while (warps[chosen].ready != 0 && (random_bits() & 31u) != 0);
     }
     current = nullptr;
 }
