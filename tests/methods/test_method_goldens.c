@@ -148,7 +148,7 @@ static void check_file(const char *name)
     json_t *root = golden_load(name);
     const json_t *cases = json_object_get(root, "cases");
     assert_true(json_array_size(cases) >= 4);
-    struct kvl_ctx *ctx = open_cpu(0);
+    struct kvl_ctx *ctx = open_tested(0);
     struct kvl_model *model = NULL;
     struct kvl_engine *engine = NULL;
     const char *loaded = "";
