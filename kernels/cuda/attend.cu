@@ -45,9 +45,8 @@ template <class T> __device__ void key_range(const problem<T> &p, int first, int
 
 /* ---- tensor cores -------------------------------------------------------------------------------------------------------- */
 
-template <int E_> struct shape {
-    static constexpr int E = E_, WARPS = tune::attend_tile::WARPS, ROW_TILES = tune::attend_tile::ROW_TILES,
-                         KEYS = tune::attend_tile::KEYS;
+template <int E_, int KEYS_> struct shape {
+    static constexpr int E = E_, KEYS = KEYS_, WARPS = tune::attend_tile::WARPS, ROW_TILES = tune::attend_tile::ROW_TILES;
     static constexpr int THREADS = 32 * WARPS, WARP_ROWS = 16 * ROW_TILES, ROWS = WARPS * WARP_ROWS;
     static constexpr int STRIDE = E + 8; /* of a row in shared memory, in elements */
     static constexpr int STAGES = 2;
@@ -183,7 +182,6 @@ __device__ void write_rows(const problem<__nv_bfloat16> &p, const float (&o)[S::
                            const float (&sum)[S::ROW_TILES][2], __nv_bfloat16 *rows, int head, int first)
 {
     int lane = static_cast<int>(threadIdx.x) & 31;
-    __syncwarp();
 #pragma unroll
     for (int r = 0; r < S::ROW_TILES; r++)
 #pragma unroll
@@ -206,9 +204,8 @@ __device__ void write_rows(const problem<__nv_bfloat16> &p, const float (&o)[S::
     }
 }
 
-template <int E, bool values> __global__ void __launch_bounds__(shape<E>::THREADS) attend_tensor(problem<__nv_bfloat16> p)
+template <class S, bool values> __global__ void __launch_bounds__(S::THREADS) attend_tensor(problem<__nv_bfloat16> p)
 {
-    using S = shape<E>;
     KVL_DYNAMIC_SHARED(memory);
     __nv_bfloat16 *q = reinterpret_cast<__nv_bfloat16 *>(memory), *k = q + S::ROWS * S::STRIDE;
     __nv_bfloat16 *v = k + S::STAGES * S::KEYS * S::STRIDE;
@@ -231,7 +228,7 @@ template <int E, bool values> __global__ void __launch_bounds__(shape<E>::THREAD
     start_tile<S, S::ROWS>(q, p.q, head, first, p.n, p.e);
     start_keys(begin, 0);
 
-    float o[S::ROW_TILES][E / 8][4] = {}, max[S::ROW_TILES][2], sum[S::ROW_TILES][2] = {};
+    float o[S::ROW_TILES][S::E / 8][4] = {}, max[S::ROW_TILES][2], sum[S::ROW_TILES][2] = {};
     for (int r = 0; r < S::ROW_TILES; r++)
         max[r][0] = max[r][1] = NONE;
     int warp_first = first + warp * S::WARP_ROWS, warp_last = min(warp_first + S::WARP_ROWS, p.n) - 1;
@@ -381,15 +378,17 @@ template <class T> problem<T> make_problem(const struct kvl_attend *op)
     return p;
 }
 
-/* One row per head size that has a kernel; a smaller head takes the next larger one, padded with zeros. */
+/* One row per kernel; a smaller head takes the next larger one, padded with zeros, and a device with too little shared memory
+ * for a row the next that fits. */
 template <class T> struct variant {
     int e, rows, threads, bytes;
     void (*kernel)(problem<T>);
 };
 
-template <int E, bool values> constexpr variant<__nv_bfloat16> tensor_variant()
+template <int E, bool values, int KEYS = tune::attend_tile::KEYS> constexpr variant<__nv_bfloat16> tensor_variant()
 {
-    return {E, shape<E>::ROWS, shape<E>::THREADS, shape<E>::BYTES, attend_tensor<E, values>};
+    using S = shape<E, KEYS>;
+    return {E, S::ROWS, S::THREADS, S::BYTES, attend_tensor<S, values>};
 }
 
 template <int E, class T> constexpr variant<T> plain_variant()
@@ -397,10 +396,13 @@ template <int E, class T> constexpr variant<T> plain_variant()
     return {E, plain_shape<E>::ROWS, plain_shape<E>::THREADS, plain_shape<E>::BYTES, attend_plain<E, T>};
 }
 
+constexpr int FEW = tune::attend_tile::FEW_KEYS;
 const variant<__nv_bfloat16> with_values[] = {tensor_variant<32, true>(), tensor_variant<64, true>(), tensor_variant<80, true>(),
-                                              tensor_variant<96, true>(), tensor_variant<128, true>()};
+                                              tensor_variant<96, true>(), tensor_variant<128, true>(),
+                                              tensor_variant<128, true, FEW>()};
 const variant<__nv_bfloat16> lse_only[] = {tensor_variant<32, false>(), tensor_variant<64, false>(), tensor_variant<80, false>(),
-                                           tensor_variant<96, false>(), tensor_variant<128, false>()};
+                                           tensor_variant<96, false>(), tensor_variant<128, false>(),
+                                           tensor_variant<128, false, FEW>()};
 const variant<__nv_bfloat16> plain_bf16[] = {plain_variant<64, __nv_bfloat16>(), plain_variant<128, __nv_bfloat16>(),
                                              plain_variant<256, __nv_bfloat16>()};
 const variant<float> plain_f32[] = {plain_variant<32, float>(), plain_variant<64, float>(), plain_variant<128, float>(),
@@ -409,8 +411,11 @@ const variant<float> plain_f32[] = {plain_variant<32, float>(), plain_variant<64
 template <class T, int N> enum kvl_status run(struct kvl_cuda_ctx *cuda, const struct kvl_attend *op, const variant<T> (&variants)[N])
 {
     int i = 0;
-    while (variants[i].e < op->q.head_size)
+    while (i < N && (variants[i].e < op->q.head_size || variants[i].bytes > cuda->max_shared))
         i++;
+    if (i == N)
+        return kvl_fail(KVL_E_UNSUPPORTED, "attend: head size %lld needs %d bytes of shared memory, the device has %lld",
+                        static_cast<long long>(op->q.head_size), variants[N - 1].bytes, static_cast<long long>(cuda->max_shared));
     const variant<T> &v = variants[i];
     problem<T> p = make_problem<T>(op);
     dim3 grid(static_cast<unsigned>(p.n_heads), static_cast<unsigned>(kvl_div_up(p.n, v.rows)));

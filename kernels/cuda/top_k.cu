@@ -58,9 +58,7 @@ __device__ place find_digit(const int *counts, int k)
         found.rank = k - before;
     }
     __syncthreads();
-    place result = found;
-    __syncthreads(); /* `found` is written again */
-    return result;
+    return found; /* the caller's barriers lie before the next call */
 }
 
 /* Writes the columns whose key is above `cut`, and the first n_equal of those equal to it, in ascending order. */
@@ -72,9 +70,8 @@ __device__ void emit(const row_list &list, const float *scores, int32_t *idx, ui
     uint32_t below_me = (1u << lane) - 1u;
     for (int first = 0, set = 0; first < list.n_cols; first += n_threads, set ^= 1) {
         int column = first + thread;
-        uint32_t key = column < list.n_cols ? ordered(scores[column]) : 0u; /* no score has key 0 but a NaN */
-        bool there = column < list.n_cols;
-        uint32_t above = __ballot_sync(ALL_LANES, there && key > cut), equal = __ballot_sync(ALL_LANES, there && key == cut);
+        uint32_t key = column < list.n_cols ? ordered(scores[column]) : 0u; /* below the cut: no number has key 0 */
+        uint32_t above = __ballot_sync(ALL_LANES, key > cut), equal = __ballot_sync(ALL_LANES, key == cut);
         if (lane == 0)
             warp_counts[set][warp] = make_int2(__popc(above), __popc(equal));
         __syncthreads();
@@ -86,8 +83,7 @@ __device__ void emit(const row_list &list, const float *scores, int32_t *idx, ui
             rank_above += w < warp ? n.x : 0;
             rank_equal += w < warp ? n.y : 0;
         }
-        bool chosen = there && (key > cut || (key == cut && rank_equal < n_equal));
-        if (chosen)
+        if (key > cut || (key == cut && rank_equal < n_equal))
             idx[rank_above + min(rank_equal, n_equal)] = list.base + column;
     }
 }

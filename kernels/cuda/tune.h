@@ -12,6 +12,7 @@ namespace kvl::tune {
  * 256 bytes a product of 16 x 8 x 16 is 2 cycles at 128 bytes a cycle, about what the product takes. */
 struct attend_tile {
     static constexpr int WARPS = 4, ROW_TILES = 2, KEYS = 64;
+    static constexpr int FEW_KEYS = 32; /* heads of 128 in 99 KiB (sm_86, sm_89), where 64 keys take 102 */
 };
 
 /* attend_cache: entries that a block takes, by the host's bound on them. Few entries: blocks for all multiprocessors (8 heads of

@@ -348,20 +348,23 @@ void mma_bf16_16x8x16(const char *file, int line, float d[4], const uint32_t a[4
 {
     product mine = {{"mma", file, line, 0xffffffffu, nullptr}, d, a, b};
     mine.run = [](meeting *const lanes[32]) {
-        float left[16][16], right[16][8];
+        float left[16][16], right[16][8], sum[16][8];
         for (int l = 0; l < 32; l++) {
             const product *p = part_of<product>(lanes[l]);
             for (int i = 0; i < 8; i++)
                 left[l / 4 + 8 * (i / 2 % 2)][2 * (l % 4) + i % 2 + 8 * (i / 4)] = half_of(p->a[i / 2], i % 2);
-            for (int i = 0; i < 4; i++)
-                right[2 * (l % 4) + i % 2 + 8 * (i / 2)][l / 4] = half_of(p->b[i / 2], i % 2);
-        }
-        for (int l = 0; l < 32; l++)
             for (int i = 0; i < 4; i++) {
-                float *sum = &part_of<product>(lanes[l])->d[i];
-                for (int k = 0; k < 16; k++)
-                    *sum += left[l / 4 + 8 * (i / 2)][k] * right[k][2 * (l % 4) + i % 2];
+                right[2 * (l % 4) + i % 2 + 8 * (i / 2)][l / 4] = half_of(p->b[i / 2], i % 2);
+                sum[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = p->d[i];
             }
+        }
+        for (int row = 0; row < 16; row++)
+            for (int k = 0; k < 16; k++)
+                for (int column = 0; column < 8; column++)
+                    sum[row][column] += left[row][k] * right[k][column];
+        for (int l = 0; l < 32; l++)
+            for (int i = 0; i < 4; i++)
+                part_of<product>(lanes[l])->d[i] = sum[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2];
     };
     meet(&mine);
 }

@@ -25,12 +25,20 @@ struct CUgraphExec_st {
     work_list work;
 };
 
-static constexpr size_t SHARED_DEFAULT = 48 * 1024, SHARED_MOST = 163 * 1024, TOTAL_MEMORY = static_cast<size_t>(1) << 30;
+static constexpr size_t SHARED_DEFAULT = 48 * 1024, TOTAL_MEMORY = static_cast<size_t>(1) << 30;
 static constexpr int N_MULTIPROCESSORS = 4;
 
 static CUstream_st null_stream;
 static cudaError_t last_error;
 static int n_capturing;
+
+/* The most that a block may ask for; KVL_CUDA_HOST_SHARED=bytes plays a smaller device. */
+static size_t shared_most()
+{
+    const char *bytes = getenv("KVL_CUDA_HOST_SHARED");
+    return bytes != nullptr ? strtoull(bytes, nullptr, 10) : 163 * 1024;
+}
+
 static std::map<const void *, size_t> &shared_limits()
 {
     static std::map<const void *, size_t> limits;
@@ -79,7 +87,7 @@ int launch(const void *kernel, const dim3 &grid, const dim3 &block, size_t share
 cudaError_t kvl_host_set_attribute(const void *kernel, cudaFuncAttribute attribute, int value)
 {
     if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
-        if (value < 0 || static_cast<size_t>(value) > SHARED_MOST)
+        if (value < 0 || static_cast<size_t>(value) > shared_most())
             return result(cudaErrorInvalidValue);
         shared_limits()[kernel] = static_cast<size_t>(value);
     }
@@ -137,7 +145,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     snprintf(properties->name, sizeof properties->name, "CUDA emulator (cuda_host)");
     properties->totalGlobalMem = TOTAL_MEMORY;
     properties->sharedMemPerBlock = SHARED_DEFAULT;
-    properties->sharedMemPerBlockOptin = SHARED_MOST;
+    properties->sharedMemPerBlockOptin = shared_most();
     properties->major = 8;
     properties->multiProcessorCount = N_MULTIPROCESSORS;
     properties->l2CacheSize = 1 << 20;
@@ -149,11 +157,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
 
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
 {
-    static const std::map<cudaDeviceAttr, int> values = {
+    const std::map<cudaDeviceAttr, int> values = {
         {cudaDevAttrMaxThreadsPerBlock, 1024}, {cudaDevAttrClockRate, 1000000},
         {cudaDevAttrMultiProcessorCount, N_MULTIPROCESSORS}, {cudaDevAttrMemoryClockRate, 1000000},
         {cudaDevAttrL2CacheSize, 1 << 20}, {cudaDevAttrComputeCapabilityMajor, 8}, {cudaDevAttrComputeCapabilityMinor, 0},
-        {cudaDevAttrMaxSharedMemoryPerBlockOptin, static_cast<int>(SHARED_MOST)}};
+        {cudaDevAttrMaxSharedMemoryPerBlockOptin, static_cast<int>(shared_most())}};
     auto found = values.find(attribute);
     if (device != 0 || found == values.end())
         return result(cudaErrorInvalidValue);
