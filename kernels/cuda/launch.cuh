@@ -15,7 +15,7 @@
     ((kernel)<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__), cudaGetLastError())
 #else
 #define KVL_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
-    static_cast<cudaError_t>(kvl_host::launch_kernel(kernel, grid, block, shared_bytes, stream, __VA_ARGS__))
+    static_cast<cudaError_t>(kvl_host::launch_kernel(kernel, grid, block, shared_bytes, stream __VA_OPT__(, ) __VA_ARGS__))
 #endif
 
 /* A variable in shared memory, 16-byte aligned: KVL_SHARED(float, sums, [32]); KVL_SHARED(int, total, ); */

@@ -110,6 +110,17 @@ int lane()
     return current->linear % 32;
 }
 
+/* Is the other at the same place? If not, and it waits for this thread, neither will ever go on. */
+static bool same_place(const meeting *mine, int other_lane, const meeting *other)
+{
+    if (other->run == mine->run && other->line == mine->line && other->mask == mine->mask)
+        return true;
+    if ((other->mask & bit_of(current)) != 0)
+        die("divergent warp: this thread is at %s:%d (%s, mask 0x%08x), lane %d waits for it at %s:%d (%s, mask 0x%08x)", mine->file,
+            mine->line, mine->what, mine->mask, other_lane, other->file, other->line, other->what, other->mask);
+    return false;
+}
+
 void meet(meeting *mine)
 {
     warp &w = warp_of(current);
@@ -117,22 +128,22 @@ void meet(meeting *mine)
     if ((mine->mask & bit_of(current)) == 0)
         die("%s:%d: %s with mask 0x%08x, in which the calling lane %d is not", mine->file, mine->line, mine->what, mine->mask,
             lane());
-    if (before != 0) {
-        int other = __builtin_ctz(before);
-        const meeting *first = w.at[other];
-        if (first->run != mine->run || first->line != mine->line || first->mask != mine->mask)
-            die("divergent warp: this thread is at %s:%d (%s, mask 0x%08x), lane %d waits at %s:%d (%s, mask 0x%08x)", mine->file,
-                mine->line, mine->what, mine->mask, other, first->file, first->line, first->what, first->mask);
-    }
+    if (before != 0)
+        same_place(mine, __builtin_ctz(before), w.at[__builtin_ctz(before)]);
     w.at[lane()] = mine;
     w.arrived |= bit_of(current);
-    if ((w.arrived & expected) != expected) {
+    /* A part of the mask may still be at a meeting of its own, and comes here after it. */
+    bool all = (w.arrived & expected) == expected;
+    meeting *lanes[32] = {};
+    for (int l = 0; all && l < 32; l++)
+        if ((expected >> l & 1u) != 0) {
+            lanes[l] = w.at[l];
+            all = same_place(mine, l, lanes[l]);
+        }
+    if (!all) {
         wait_here();
         return;
     }
-    meeting *lanes[32];
-    for (int l = 0; l < 32; l++)
-        lanes[l] = (expected >> l & 1u) != 0 ? w.at[l] : nullptr;
     mine->run(lanes);
     w.arrived &= ~expected;
     w.ready |= expected;
