@@ -23,7 +23,7 @@ static void ref_attend_cache(const struct cache_shape *s, const struct cache_val
 {
     for (int64_t head = 0; head < s->h; head++) {
         int64_t stored = head / (s->h / s->hs), n = x->n[stored];
-        double p[4096], max = -INFINITY, sum = 0.0;
+        double p[16400], max = -INFINITY, sum = 0.0;
         for (int64_t j = 0; j < n; j++) {
             const float *k = x->k + (stored * s->n_max + j) * s->e;
             p[j] = 0.0;
@@ -138,7 +138,9 @@ static void check_sizes(struct kit *kit)
         {6, 2, 16, 97, 100, 0, false}, {8, 2, 24, 127, 128, 0, false}, {3, 3, 64, 128, 129, 0, false},
         {14, 2, 80, 129, 130, 0, false}, {4, 1, 16, 255, 256, 0, false}, {4, 2, 16, 256, 256, 0, false},
         {9, 3, 64, 257, 300, 0, false}, {3, 1, 16, 511, 512, 0, false}, {3, 1, 16, 513, 514, 0, false},
-        {8, 1, 24, 1021, 1030, 0, false}, {2, 1, 256, 65, 66, 0, false},
+        {8, 1, 24, 1021, 1030, 0, false}, {2, 1, 256, 65, 66, 0, false}, {2, 1, 16, 4097, 4100, 0, false},
+        {2, 1, 16, 16390, 16400, 0, false}, /* other splits on a GPU */
+        {12, 1, 64, 33, 40, 0, false}, {17, 1, 96, 70, 70, 0, false}, {4, 2, 20, 70, 71, 0, false},
     };
     check_all(kit, SHAPES, COUNT_OF(SHAPES));
 }
