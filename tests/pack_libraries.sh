@@ -1,0 +1,11 @@
+#!/bin/sh
+# pack_libraries.sh FOLDER PROGRAM..: copies the shared libraries that the programs need, all but the C library's own, to FOLDER.
+set -eu
+folder=$1
+shift
+ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u | while read -r library; do
+    case ${library##*/} in
+    libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | ld-linux*) ;;
+    *) cp -L "$library" "$folder/" && chmod u+w "$folder/${library##*/}" && strip --strip-unneeded "$folder/${library##*/}" ;;
+    esac
+done
