@@ -262,8 +262,8 @@ template <class S, bool values> __global__ void __launch_bounds__(S::THREADS) at
 
 /* ---- plain --------------------------------------------------------------------------------------------------------------- */
 
-/* 64 queries, 32 keys at a time, half of each for the largest heads, all in float32. Four threads share a row: each scores every fourth key and keeps a quarter
- * of the output, in runs of four features. */
+/* 64 queries, 32 keys at a time, half of each for the largest heads, all in float32. Four threads share a row: each scores
+ * every fourth key and keeps a quarter of the output, in runs of four features. */
 template <int E> struct plain_shape {
     static constexpr int ROWS = E > 128 ? 32 : 64, KEYS = E > 128 ? 16 : 32, THREADS = 4 * ROWS, STRIDE = E + 4, P_STRIDE = KEYS + 1;
     static constexpr int BYTES = ((ROWS + 2 * KEYS) * STRIDE + ROWS * P_STRIDE) * 4;
