@@ -19,7 +19,8 @@ case $pack in
 esac
 export LD_LIBRARY_PATH="$PWD/$pack/lib:${LD_LIBRARY_PATH:-}:/usr/local/cuda/lib64"
 export KVLAB_TEST_BACKEND=cuda KVLAB_GOLDEN_DIR="$PWD/tests/golden" XDG_CACHE_HOME="${XDG_CACHE_HOME:-/tmp/kvlab-cache}"
-mkdir -p "$results" "$XDG_CACHE_HOME"
+logs="$results/logs"
+mkdir -p "$logs" "$XDG_CACHE_HOME"
 started=$(date +%s)
 limit=460
 summary="$results/summary.txt"
@@ -40,13 +41,13 @@ check() {
         return
     fi
     begun=$(date +%s)
-    timeout "$seconds" "$@" >"$results/$name.log" 2>&1
+    timeout "$seconds" "$@" >"$logs/$name.log" 2>&1
     code=$?
     case $code in
     0) note "$name" "ok ($(($(date +%s) - begun)) s)" ;;
-    77) note "$name" "SKIPPED: $(grep -m1 '^skipped' "$results/$name.log")" && failed=1 ;;
+    77) note "$name" "SKIPPED: $(grep -m1 '^skipped' "$logs/$name.log")" && failed=1 ;;
     124) note "$name" "TIMED OUT after $seconds s" && failed=1 ;;
-    *) note "$name" "FAILED, exit $code: $(grep -m1 -E 'error: |ERROR SUMMARY: [1-9]|[0-9] hazards|kvlab: ' "$results/$name.log")" && failed=1 ;;
+    *) note "$name" "FAILED, exit $code: $(grep -m1 -E 'error: |ERROR SUMMARY: [1-9]|[0-9] hazards|kvlab: ' "$logs/$name.log")" && failed=1 ;;
     esac
 }
 
@@ -72,7 +73,7 @@ for tool in memcheck racecheck; do
     for dtype in bf16 f32; do
         small="bench random:tiny-mistral --backend cuda --dtype $dtype --method $methods --context 150 --new-tokens 3 --samples 2 --warmup 1"
         # The limits of the machine are measured without the tool first and are then read from the cache.
-        "$pack/kvlab" $small >"$results/small-$dtype.log" 2>&1
+        "$pack/kvlab" $small >"$logs/small-$dtype.log" 2>&1
         if [ -n "$sanitizer" ]; then
             check "$tool-$dtype" 60 "$sanitizer" --tool "$tool" --error-exitcode 9 "$pack/kvlab" $small
         else
@@ -88,5 +89,6 @@ done
 
 cp "$summary" "$results/table.txt"
 [ -f "$results/records.jsonl" ] && "$pack/kvlab" report "$results/records.jsonl" 2>&1 | tee -a "$results/table.txt"
+tar czf "$results/logs.tar.gz" -C "$results" logs && rm -rf "$logs"
 printf '\n%s\n' "$(grep -cE ' ok \(' "$summary") ok, $(grep -cE 'FAILED|TIMED OUT' "$summary") failed, $(grep -cE 'SKIPPED|NOT RUN' "$summary") not run, $(($(date +%s) - started)) s; everything is in $results"
 exit $failed
