@@ -27,7 +27,8 @@ struct kvl_engine {
     struct kvl_ctx *ctx;
     int64_t chunk;
     struct buffers b;
-    int32_t *token; /* device i32 [1] */
+    int64_t n_reserved; /* times that b was made anew */
+    int32_t *token;     /* device i32 [1] */
 };
 
 /* ---- memory ---------------------------------------------------------------------------------------------------------- */
@@ -77,9 +78,14 @@ static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row
     int64_t chunk = n < engine->chunk ? n : engine->chunk;
     struct kvl_attend attend = attend_op(engine, 0, n);
     int64_t scratch = engine->ctx->be->attend_scratch(engine->ctx, &attend);
-    struct kvl_attend_cache decode = {.q = part_of(engine, NULL, 1, 0, s->n_head), .n_stored = s->n_kv, .n_bound = n};
-    int64_t decode_scratch = engine->ctx->be->attend_cache_scratch(engine->ctx, &decode);
-    b->scratch_bytes = scratch > decode_scratch ? scratch : decode_scratch;
+    const int64_t n_stored[] = {s->n_kv, s->n_head};
+    for (int i = 0; i < 2; i++) {
+        struct kvl_attend_cache decode = {.q = part_of(engine, NULL, 1, 0, s->n_head), .dtype = engine->model->dtype,
+                                          .n_stored = n_stored[i], .n_max = n, .n_bound = n};
+        int64_t decode_scratch = engine->ctx->be->attend_cache_scratch(engine->ctx, &decode);
+        scratch = decode_scratch > scratch ? decode_scratch : scratch;
+    }
+    b->scratch_bytes = scratch;
     const struct buffer_row all[N_BUFFERS] = {
         {(void **)&b->ids, n * 4},
         {(void **)&b->pos, n * 4},
@@ -122,6 +128,7 @@ static enum kvl_status reserve(struct kvl_engine *engine, int64_t n)
         }
     }
     engine->b.n_tokens = n;
+    engine->n_reserved++;
     return KVL_OK;
 }
 
@@ -341,16 +348,41 @@ static enum kvl_status begin_pass(struct kvl_engine *engine, int64_t n)
                             &(struct kvl_rotate_table){b->pos, model->inv_freq, b->turns, n, model->shape.head_size / 2});
 }
 
-/* The tokens that go on: gathers x, pos and what follows from pos. Lists ascend, so this works in place. */
+/* Rows idx (i32 [n], ascending) of an array move to its front. */
+static enum kvl_status pull(const struct kvl_engine *engine, void *rows, const int32_t *idx, int64_t n, int64_t row_bytes)
+{
+    return engine->ctx->be->gather(engine->ctx, &(struct kvl_gather){.in = rows, .idx = idx, .out = rows, .n = n,
+                                                                     .row_bytes = row_bytes});
+}
+
+/* The tokens that go on: x, pos and what follows from pos. */
 static enum kvl_status go_on(struct kvl_engine *engine, const struct kvl_verdict *verdict, int64_t *n)
 {
     const struct kvl_shape *s = &engine->model->shape;
-    const struct kvl_backend *be = engine->ctx->be;
     struct buffers *b = &engine->b;
     *n = verdict->n_forward;
-    KVL_TRY(be->gather(engine->ctx, &(struct kvl_gather){b->x, verdict->forward, b->x, *n, s->n_embd * 4}));
-    KVL_TRY(be->gather(engine->ctx, &(struct kvl_gather){b->pos, verdict->forward, b->pos, *n, 4}));
-    return be->gather(engine->ctx, &(struct kvl_gather){b->turns, verdict->forward, b->turns, *n, s->head_size * 4});
+    KVL_TRY(pull(engine, b->x, verdict->forward, *n, s->n_embd * 4));
+    KVL_TRY(pull(engine, b->pos, verdict->forward, *n, 4));
+    return pull(engine, b->turns, verdict->forward, *n, s->head_size * 4);
+}
+
+static enum kvl_status attend_layer(struct kvl_engine *engine, int64_t l, int64_t n)
+{
+    struct kvl_attend attend = attend_op(engine, l, n);
+    KVL_TRY(project(engine, &engine->model->layers[l], n));
+    return engine->ctx->be->attend(engine->ctx, &attend);
+}
+
+/* A layer on n tokens, up to the point where its verdict asks for a restart. */
+static enum kvl_status run_layer(struct kvl_engine *engine, const struct kvl_prefill *prefill,
+                                 struct kvl_session *const *sessions, int n_sessions, int64_t l, int64_t pass, int64_t n,
+                                 struct kvl_verdict *verdict)
+{
+    KVL_TRY_RANGE(engine->ctx, "attention", n, attend_layer(engine, l, n));
+    KVL_TRY_RANGE(engine->ctx, "select", n, select_entries(engine, prefill, sessions, n_sessions, l, pass, n, verdict));
+    if (verdict->restart == NULL)
+        KVL_TRY_RANGE(engine->ctx, "mlp", n, finish_layer(engine, &engine->model->layers[l], n));
+    return KVL_OK;
 }
 
 /* One pass over the layers. Stops behind the layer whose verdict asks for a restart: *n is then the number of tokens of the
@@ -358,31 +390,31 @@ static enum kvl_status go_on(struct kvl_engine *engine, const struct kvl_verdict
 static enum kvl_status run_pass(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                 struct kvl_session *const *sessions, int n_sessions, int64_t pass, int64_t *n_tokens)
 {
-    const struct kvl_backend *be = engine->ctx->be;
     int64_t n = *n_tokens;
     *n_tokens = 0;
     KVL_TRY(begin_pass(engine, n));
     for (int64_t l = 0; l < engine->model->shape.n_layer; l++) {
-        const struct kvl_layer *layer = &engine->model->layers[l];
-        struct kvl_attend attend = attend_op(engine, l, n);
         struct kvl_verdict verdict;
-        be->range_push(engine->ctx, "layer", l);
-        KVL_TRY(project(engine, layer, n));
-        KVL_TRY(be->attend(engine->ctx, &attend));
-        KVL_TRY(select_entries(engine, prefill, sessions, n_sessions, l, pass, n, &verdict));
+        KVL_TRY_RANGE(engine->ctx, "layer %lld", l, run_layer(engine, prefill, sessions, n_sessions, l, pass, n, &verdict));
         if (verdict.restart != NULL) {
             *n_tokens = sessions[0]->plan.n_restart;
-            be->range_pop(engine->ctx);
-            return be->gather(engine->ctx,
-                              &(struct kvl_gather){engine->b.ids, verdict.restart, engine->b.ids, *n_tokens, 4});
+            return pull(engine, engine->b.ids, verdict.restart, *n_tokens, 4);
         }
-        KVL_TRY(finish_layer(engine, layer, n));
         if (verdict.forward != NULL)
             KVL_TRY(go_on(engine, &verdict, &n));
-        be->range_pop(engine->ctx);
     }
     for (int i = 0; i < n_sessions; i++)
         KVL_TRY(read_out(engine, n - 1, sessions[i]->logits));
+    return KVL_OK;
+}
+
+static enum kvl_status run_passes(struct kvl_engine *engine, const struct kvl_prefill *prefill,
+                                  struct kvl_session *const *sessions, int n_sessions)
+{
+    int64_t n = prefill->n;
+    KVL_TRY(engine->ctx->be->upload(engine->ctx, engine->b.ids, prefill->ids, n * (int64_t)sizeof *prefill->ids));
+    for (int64_t pass = 0; n > 0; pass++)
+        KVL_TRY(run_pass(engine, prefill, sessions, n_sessions, pass, &n));
     return KVL_OK;
 }
 
@@ -435,22 +467,16 @@ enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session
 enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                    struct kvl_session *const *sessions, int n_sessions)
 {
-    const struct kvl_backend *be = engine->ctx->be;
     KVL_TRY(check_prefill(engine, prefill, sessions, n_sessions));
     KVL_TRY(kvl_engine_reserve(engine, sessions, n_sessions));
     for (int i = 0; i < n_sessions; i++)
         sessions[i]->selection_ns = 0;
-    be->range_push(engine->ctx, "prefill", prefill->n);
-    KVL_TRY(be->upload(engine->ctx, engine->b.ids, prefill->ids, prefill->n * (int64_t)sizeof *prefill->ids));
-    int64_t n = prefill->n;
-    for (int64_t pass = 0; n > 0; pass++)
-        KVL_TRY(run_pass(engine, prefill, sessions, n_sessions, pass, &n));
-    be->range_pop(engine->ctx);
+    KVL_TRY_RANGE(engine->ctx, "prefill", prefill->n, run_passes(engine, prefill, sessions, n_sessions));
     for (int i = 0; i < n_sessions; i++) {
         sessions[i]->step = 0;
         sessions[i]->position = sessions[i]->plan.restart_layer >= 0 ? sessions[i]->plan.n_restart : prefill->n;
     }
-    return be->sync(engine->ctx);
+    return engine->ctx->be->sync(engine->ctx);
 }
 
 /* ---- decode ---------------------------------------------------------------------------------------------------------- */
@@ -499,7 +525,9 @@ static enum kvl_status ask(struct kvl_session *session, int64_t l,
     return kvl_kv_cache_evict(&session->cache, l, session->plan.n_lists, &verdict);
 }
 
-static enum kvl_status step_layer(struct kvl_engine *engine, struct kvl_session *session, int64_t l)
+/* The new token's attention over one layer's cache, and what the policy makes of it. Places and positions are read from the
+ * backend's memory and the cache's whole room bounds the work, so that these operations are the same in every step. */
+static enum kvl_status attend_step(struct kvl_engine *engine, struct kvl_session *session, int64_t l)
 {
     const struct kvl_shape *s = &engine->model->shape;
     const struct kvl_backend *be = engine->ctx->be;
@@ -515,19 +543,82 @@ static enum kvl_status step_layer(struct kvl_engine *engine, struct kvl_session 
     struct kvl_heads v = part_of(engine, b->qkv, 1, s->n_head + s->n_kv, s->n_kv);
     if (!cache_positions)
         KVL_TRY(be->rotate(engine->ctx, &(struct kvl_rotate){part_of(engine, b->qkv, 1, 0, s->n_head + s->n_kv), b->turns, false}));
-    KVL_TRY(kvl_kv_cache_append(&session->cache, l, &k, &v, (int32_t)session->position));
+    KVL_TRY(kvl_kv_cache_append(&session->cache, l, &k, &v, session->position_at));
     if (cache_positions)
         KVL_TRY(turn_cache(engine, session, l));
     struct kvl_attend_cache op = {
         .q = q, .k = cache_positions ? layer->k_turned : layer->k, .v = layer->v, .dtype = session->cache.dtype,
-        .pos = layer->pos, .n = layer->n_held, .n_stored = session->cache.n_stored, .n_max = layer->n_max, .n_bound = layer->n,
-        .window = s->window[l], .query_pos = session->position, .scale = 1.0f / sqrtf((float)s->head_size),
-        .out = b->attended, .lse = b->lse, .scores = layer->scores, .scratch = b->scratch};
+        .pos = layer->pos, .n = layer->n_held, .n_stored = session->cache.n_stored, .n_max = layer->n_max,
+        .n_bound = layer->n_max, .window = s->window[l], .query_pos = session->position_at,
+        .scale = 1.0f / sqrtf((float)s->head_size), .out = b->attended, .lse = b->lse, .scores = layer->scores,
+        .scratch = b->scratch};
     KVL_REQUIRE(be->attend_cache_scratch(engine->ctx, &op) <= b->scratch_bytes, "a cache of %lld entries outgrew the workspace",
-                (long long)layer->n);
+                (long long)layer->n_max);
     KVL_TRY(be->attend_cache(engine->ctx, &op));
-    KVL_TRY(ask(session, l, session->policy->after_decode));
-    return finish_layer(engine, &engine->model->layers[l], 1);
+    return ask(session, l, session->policy->after_decode);
+}
+
+static enum kvl_status step_layer(struct kvl_engine *engine, struct kvl_session *session, int64_t l)
+{
+    KVL_TRY_RANGE(engine->ctx, "attention", session->cache.layers[l].n, attend_step(engine, session, l));
+    KVL_TRY_RANGE(engine->ctx, "mlp", 1, finish_layer(engine, &engine->model->layers[l], 1));
+    return KVL_OK;
+}
+
+/* A step as a sequence of operations, from the id in b.ids and the position in position_at to the logits. */
+static enum kvl_status queue_step(struct kvl_engine *engine, struct kvl_session *session)
+{
+    const struct kvl_model *model = engine->model;
+    const struct kvl_backend *be = engine->ctx->be;
+    struct buffers *b = &engine->b;
+    KVL_TRY(be->embed(engine->ctx,
+                      &(struct kvl_embed){b->ids, model->embedding, model->dtype, b->x, 1, model->shape.n_embd}));
+    KVL_TRY(be->rotate_table(engine->ctx, &(struct kvl_rotate_table){session->position_at, model->inv_freq, b->turns, 1,
+                                                                     model->shape.head_size / 2}));
+    for (int64_t l = 0; l < model->shape.n_layer; l++)
+        KVL_TRY_RANGE(engine->ctx, "layer %lld", l, step_layer(engine, session, l));
+    return read_out(engine, 0, session->logits);
+}
+
+/* What queue_step queues becomes session->graph. The host's counts of entries are moved and put back. */
+static enum kvl_status capture_step(struct kvl_engine *engine, struct kvl_session *session)
+{
+    const struct kvl_backend *be = engine->ctx->be;
+    struct kvl_cache_layer *layers = session->cache.layers;
+    int64_t n_layer = engine->model->shape.n_layer, held[KVL_MAX_LAYERS];
+    for (int64_t l = 0; l < n_layer; l++)
+        held[l] = layers[l].n;
+    KVL_TRY(be->graph_begin(engine->ctx));
+    enum kvl_status status = queue_step(engine, session), ended = be->graph_end(engine->ctx, &session->graph);
+    for (int64_t l = 0; l < n_layer; l++)
+        layers[l].n = held[l];
+    session->graph_of = engine->n_reserved;
+    return status != KVL_OK ? status : ended;
+}
+
+/* Records the step where the backend can and the policy leaves the cache alone: what evicts queues other operations each time. */
+static enum kvl_status record_step(struct kvl_engine *engine, struct kvl_session *session)
+{
+    const struct kvl_policy *policy = session->policy;
+    if (engine->ctx->be->graph_begin == NULL || policy->before_decode != NULL || policy->after_decode != NULL ||
+        session->plan.n_new == 0)
+        return KVL_OK;
+    if (session->graph != NULL)
+        engine->ctx->be->graph_free(engine->ctx, session->graph);
+    session->graph = NULL;
+    KVL_TRY_RANGE(engine->ctx, "record", -1, capture_step(engine, session));
+    return KVL_OK;
+}
+
+static enum kvl_status launch_step(struct kvl_engine *engine, struct kvl_session *session)
+{
+    if (session->graph == NULL)
+        return queue_step(engine, session);
+    if (session->graph_of != engine->n_reserved) /* another session's workspace was made since */
+        KVL_TRY(record_step(engine, session));
+    for (int64_t l = 0; l < engine->model->shape.n_layer; l++)
+        session->cache.layers[l].n++;
+    return engine->ctx->be->graph_launch(engine->ctx, session->graph);
 }
 
 enum kvl_status kvl_engine_step(struct kvl_engine *engine, struct kvl_session *session, int32_t id)
@@ -540,19 +631,10 @@ enum kvl_status kvl_engine_step(struct kvl_engine *engine, struct kvl_session *s
                 (long long)session->step + 1, (long long)session->plan.n_new);
     if (engine->b.n_tokens < session->plan.n_prompt + session->plan.n_new)
         KVL_TRY(reserve(engine, session->plan.n_prompt + session->plan.n_new));
-    struct buffers *b = &engine->b;
     int32_t position = (int32_t)session->position;
-    be->range_push(engine->ctx, "decode step", position);
-    KVL_TRY(be->upload(engine->ctx, b->ids, &id, sizeof id));
-    KVL_TRY(be->embed(engine->ctx,
-                      &(struct kvl_embed){b->ids, model->embedding, model->dtype, b->x, 1, model->shape.n_embd}));
-    KVL_TRY(be->range(engine->ctx, &(struct kvl_range){b->pos, 1, 1, 0, 1, position}));
-    KVL_TRY(be->rotate_table(engine->ctx, &(struct kvl_rotate_table){b->pos, model->inv_freq, b->turns, 1,
-                                                                     model->shape.head_size / 2}));
-    for (int64_t l = 0; l < model->shape.n_layer; l++)
-        KVL_TRY(step_layer(engine, session, l));
-    KVL_TRY(read_out(engine, 0, session->logits));
-    be->range_pop(engine->ctx);
+    KVL_TRY(be->upload(engine->ctx, engine->b.ids, &id, sizeof id));
+    KVL_TRY(be->range(engine->ctx, &(struct kvl_range){session->position_at, 1, 1, 0, 1, position}));
+    KVL_TRY_RANGE(engine->ctx, "decode step", position, launch_step(engine, session));
     session->position++;
     session->step++;
     return KVL_OK;
@@ -560,19 +642,30 @@ enum kvl_status kvl_engine_step(struct kvl_engine *engine, struct kvl_session *s
 
 /* ---- sessions -------------------------------------------------------------------------------------------------------- */
 
+static enum kvl_status session_allocate(struct kvl_session *session, struct kvl_engine *engine)
+{
+    const struct kvl_shape *shape = &engine->model->shape;
+    const struct kvl_backend *be = engine->ctx->be;
+    const struct kvl_policy *policy = session->policy;
+    void *logits, *position;
+    KVL_TRY(be->alloc(engine->ctx, shape->n_vocab * (int64_t)sizeof(float), &logits));
+    session->logits = logits;
+    KVL_TRY(be->alloc(engine->ctx, sizeof *session->position_at, &position));
+    session->position_at = position;
+    KVL_TRY(kvl_kv_cache_init(&session->cache, engine->ctx, engine->model->dtype, shape, &session->plan));
+    KVL_TRY(policy->begin(policy->self, engine->ctx, shape, &session->plan));
+    KVL_TRY(reserve(engine, session->plan.n_prompt + session->plan.n_new));
+    KVL_TRY(reserve_raw_keys(engine, &session, 1));
+    return record_step(engine, session);
+}
+
 enum kvl_status kvl_session_init(struct kvl_session *session, struct kvl_engine *engine, const struct kvl_policy *policy,
                                  int64_t n_prompt, int64_t n_new)
 {
-    const struct kvl_shape *shape = &engine->model->shape;
     *session = (struct kvl_session){.engine = engine, .policy = policy};
-    KVL_TRY(kvl_plan_make(&session->plan, policy, shape, n_prompt, n_new));
+    KVL_TRY(kvl_plan_make(&session->plan, policy, &engine->model->shape, n_prompt, n_new));
     session->plan.dtype = engine->model->dtype;
-    void *logits;
-    KVL_TRY(engine->ctx->be->alloc(engine->ctx, shape->n_vocab * (int64_t)sizeof(float), &logits));
-    session->logits = logits;
-    enum kvl_status status = kvl_kv_cache_init(&session->cache, engine->ctx, engine->model->dtype, shape, &session->plan);
-    if (status == KVL_OK)
-        status = policy->begin(policy->self, engine->ctx, shape, &session->plan);
+    enum kvl_status status = session_allocate(session, engine);
     if (status != KVL_OK)
         kvl_session_free(session);
     return status;
@@ -582,9 +675,13 @@ void kvl_session_free(struct kvl_session *session)
 {
     if (session->engine == NULL)
         return;
+    struct kvl_ctx *ctx = session->engine->ctx;
     session->policy->end(session->policy->self);
+    if (session->graph != NULL)
+        ctx->be->graph_free(ctx, session->graph);
     kvl_kv_cache_free(&session->cache);
-    session->engine->ctx->be->free(session->engine->ctx, session->logits);
+    ctx->be->free(ctx, session->logits);
+    ctx->be->free(ctx, session->position_at);
     for (int64_t l = 0; session->forward != NULL && l < session->engine->model->shape.n_layer; l++)
         free(session->forward[l]);
     free(session->forward);

@@ -28,6 +28,10 @@ struct kvl_session {
     struct kvl_kv_cache cache;
     float *logits;         /* f32 [n_vocab], in the backend's memory: of the last token seen */
     int64_t position;      /* original position of the next token */
+    int32_t *position_at;  /* i32 [1], the same in the backend's memory while a step runs */
+    struct kvl_graph *graph; /* a decode step, recorded; NULL where steps are queued one operation after the other: on backends
+                              * without graphs, and for policies that evict, whose operations change from step to step */
+    int64_t graph_of;        /* the workspace that it was recorded with (struct kvl_engine.n_reserved) */
     int64_t step;          /* decode steps done */
     int64_t selection_ns;  /* time in the policy and in storing, of the last prefill; 0 unless asked for */
     int32_t *restart;      /* host i32 [n_restart]: prompt positions of the second pass; NULL without one */
@@ -36,7 +40,8 @@ struct kvl_session {
     bool trace;
 };
 
-/* Plans and allocates. `n_new`: decode steps at most. */
+/* Plans, allocates (the engine's workspace for this length, too) and, where the backend has graphs, records the decode step, so
+ * that neither prefill nor decode has to. `n_new`: decode steps at most. */
 enum kvl_status kvl_session_init(struct kvl_session *session, struct kvl_engine *engine, const struct kvl_policy *policy,
                                  int64_t n_prompt, int64_t n_new);
 void kvl_session_free(struct kvl_session *session);

@@ -91,37 +91,25 @@ enum kvl_status kvl_kv_cache_store(struct kvl_kv_cache *cache, int64_t index, co
 }
 
 enum kvl_status kvl_kv_cache_append(struct kvl_kv_cache *cache, int64_t index, const struct kvl_heads *k,
-                                    const struct kvl_heads *v, int32_t pos)
+                                    const struct kvl_heads *v, const int32_t *pos)
 {
-    const struct kvl_backend *be = cache->ctx->be;
     struct kvl_cache_layer *layer = &cache->layers[index];
     KVL_REQUIRE(layer->n < layer->n_max, "layer %lld: the cache is full with %lld entries", (long long)index,
                 (long long)layer->n_max);
-    size_t offset = (size_t)(layer->n * cache->head_size) * kvl_dtype_size(cache->dtype);
-    struct kvl_gather_heads gather = {*k, NULL, 1, 1, (char *)layer->k + offset, cache->n_stored, layer->n_max};
-    KVL_TRY(be->gather_heads(cache->ctx, &gather));
-    gather.in = *v;
-    gather.out = (char *)layer->v + offset;
-    KVL_TRY(be->gather_heads(cache->ctx, &gather));
-    KVL_TRY(be->range(cache->ctx, &(struct kvl_range){layer->pos, cache->n_stored, layer->n_max, layer->n, 1, pos}));
-    if (layer->scores != NULL) /* integer 0 is 0.0f */
-        KVL_TRY(be->range(cache->ctx, &(struct kvl_range){(int32_t *)(void *)layer->scores, cache->n_stored, layer->n_max,
-                                                          layer->n, 1, 0}));
-    return set_count(cache, layer, layer->n + 1);
+    layer->n++;
+    return cache->ctx->be->append(cache->ctx, &(struct kvl_append){*k, *v, pos, layer->k, layer->v, layer->pos, layer->scores,
+                                                                   layer->n_held, cache->n_stored, layer->n_max});
 }
 
-/* Compacts one array of [n_stored, n_max] rows head by head: the lists ascend, so rows only move towards the front. */
+/* Compacts one array of [n_stored, n_max] rows: the lists ascend, so rows only move towards the front of their head. */
 static enum kvl_status compact(const struct kvl_kv_cache *cache, const struct kvl_cache_layer *layer, void *data,
                                int64_t row_bytes, int64_t n_lists, const struct kvl_verdict *verdict)
 {
     if (data == NULL)
         return KVL_OK;
-    for (int64_t head = 0; head < cache->n_stored; head++) {
-        char *base = (char *)data + (size_t)(head * layer->n_max * row_bytes);
-        const int32_t *idx = verdict->keep + (n_lists == 1 ? 0 : head) * verdict->n_keep;
-        KVL_TRY(cache->ctx->be->gather(cache->ctx, &(struct kvl_gather){base, idx, base, verdict->n_keep, row_bytes}));
-    }
-    return KVL_OK;
+    return cache->ctx->be->gather(cache->ctx, &(struct kvl_gather){data, verdict->keep, data, verdict->n_keep, row_bytes,
+                                                                   cache->n_stored, layer->n_max * row_bytes,
+                                                                   n_lists == 1 ? 0 : verdict->n_keep});
 }
 
 enum kvl_status kvl_kv_cache_evict(struct kvl_kv_cache *cache, int64_t index, int64_t n_lists,

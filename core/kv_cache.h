@@ -34,9 +34,10 @@ enum kvl_status kvl_kv_cache_store(struct kvl_kv_cache *cache, int64_t layer, co
                                    const struct kvl_heads *v, const int32_t *pos, int64_t n_lists,
                                    const struct kvl_verdict *verdict);
 
-/* Adds one token's key and value ([1, n_kv, e] views) at original position `pos`. KVL_E_ARG where the layer is full. */
+/* Adds one token's key and value ([1, n_kv, e] views) at original position *pos (i32 [1], in the backend's memory). KVL_E_ARG
+ * where the layer is full. */
 enum kvl_status kvl_kv_cache_append(struct kvl_kv_cache *cache, int64_t layer, const struct kvl_heads *k,
-                                    const struct kvl_heads *v, int32_t pos);
+                                    const struct kvl_heads *v, const int32_t *pos);
 
 /* Keeps the verdict's entries (i32 [n_lists, n_keep], ascending) and closes the gaps. */
 enum kvl_status kvl_kv_cache_evict(struct kvl_kv_cache *cache, int64_t layer, int64_t n_lists,

@@ -185,6 +185,9 @@ static enum kvl_status make_weight(struct kvl_model *model, const struct loader 
         source.n_in = dims[1];
         bool tied = roles[i] == HEAD && loader->shape->tied;
         rows[i] = rows_of(loader, tied ? EMBEDDING : roles[i], layer);
+        source.random = rows[i].tensor == NULL;
+        source.seed[i] = rows[i].seed;
+        source.bound = rows[i].bound;
     }
     KVL_TRY(model->ctx->be->weight_init(model->ctx, &source, out));
     model->weight_bytes += model->ctx->be->weight_bytes(*out);
@@ -232,7 +235,8 @@ static void fill_embedding(const struct rows *rows, int64_t first, int64_t n, fl
     }
 }
 
-/* Through a few megabytes of host memory: the table may be far larger than what is free there. */
+/* Random values are made in place; a file's go through a few megabytes of host memory: the table may be far larger than what is
+ * free there. */
 static enum kvl_status make_embedding(struct kvl_model *model, const struct loader *loader)
 {
     enum { CHUNK_VALUES = 1 << 22 };
@@ -240,7 +244,11 @@ static enum kvl_status make_embedding(struct kvl_model *model, const struct load
     int64_t n = model->shape.n_vocab, n_in = model->shape.n_embd, row_bytes = n_in * (int64_t)kvl_dtype_size(model->dtype);
     int64_t chunk = n_in < CHUNK_VALUES ? CHUNK_VALUES / n_in : 1;
     chunk = chunk < n ? chunk : n;
+    struct rows rows = rows_of(loader, EMBEDDING, 0);
     KVL_TRY(be->alloc(model->ctx, n * row_bytes, &model->embedding));
+    if (rows.tensor == NULL)
+        return be->fill_random(model->ctx, &(struct kvl_fill_random){model->embedding, model->dtype, n * n_in, rows.seed, 0,
+                                                                     rows.bound});
     struct kvl_device_info info;
     be->info(model->ctx, &info);
     float *wide = malloc((size_t)(chunk * n_in) * sizeof *wide);
@@ -248,7 +256,6 @@ static enum kvl_status make_embedding(struct kvl_model *model, const struct load
     enum kvl_status status = KVL_OK;
     if (wide == NULL || (model->dtype == KVL_BF16 && narrow == NULL))
         status = kvl_fail(KVL_E_OOM, "no memory for %lld rows of the embedding table", (long long)chunk);
-    struct rows rows = rows_of(loader, EMBEDDING, 0);
     for (int64_t first = 0; first < n && status == KVL_OK; first += chunk) {
         int64_t n_rows = n - first < chunk ? n - first : chunk;
         fill_embedding(&rows, first, n_rows, wide, narrow, info.n_threads > 0 ? info.n_threads : 1);

@@ -236,13 +236,20 @@ static void put_machine(json_t *record, const struct kvl_machine_state *start, c
     json_object_set_new(record, "other_load_cpus", isnan(load) ? json_null() : json_real(load));
 }
 
+/* Timed as a profiler's range; the push and the pop lie outside the boundary. */
+static enum kvl_status time_sample(const struct kvl_bench_group *group, struct entry *entry, const int32_t *ids, int64_t round)
+{
+    KVL_TRY_RANGE(group->bench->ctx, "sample", round, time_once(group, entry, ids, round, round == 0));
+    return KVL_OK;
+}
+
 static void run_round(const struct kvl_bench_group *group, struct entry *entries, int n, const int32_t *ids, int64_t round)
 {
     for (int i = 0; i < n; i++) {
         char label[96], name[64];
         enum kvl_status status = KVL_OK;
         if (!entries[i].over)
-            status = time_once(group, &entries[i], ids, round, round == 0);
+            status = time_sample(group, &entries[i], ids, round);
         note_failure(&entries[i], status);
         kvl_config_label(entries[i].config, name, sizeof name);
         snprintf(label, sizeof label, "%lld %s%s", (long long)group->n_context, name, round < 0 ? " (warm-up)" : "");

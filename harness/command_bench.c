@@ -48,6 +48,12 @@ static enum kvl_status prepare(const struct kvl_workbench *bench, const struct k
     return KVL_OK;
 }
 
+static enum kvl_status run_group(const struct kvl_bench_group *group)
+{
+    KVL_TRY_RANGE(group->bench->ctx, "job", group->n_context, kvl_bench_group_run(group));
+    return KVL_OK;
+}
+
 /* A job is a context, so that the methods at it are timed together. */
 static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink,
                                struct kvl_shard *shard)
@@ -71,7 +77,7 @@ static enum kvl_status run_all(const struct kvl_workbench *bench, const struct k
     for (int c = 0; c < o->contexts.n && status == KVL_OK; c++) {
         group.n_context = (int64_t)o->contexts.items[c];
         if (kvl_shard_takes(shard))
-            status = kvl_bench_group_run(&group);
+            status = run_group(&group);
     }
     kvl_progress_end(&progress);
     kvl_bench_warnings_print(&warnings, stderr);

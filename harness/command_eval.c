@@ -39,7 +39,8 @@ static enum kvl_status count_group(struct kvl_eval_group *group)
 static enum kvl_status run_group(struct kvl_eval_group *group)
 {
     KVL_TRY(kvl_eval_group_count(group));
-    return kvl_eval_group_run(group);
+    KVL_TRY_RANGE(group->bench->ctx, "job", group->n_context, kvl_eval_group_run(group));
+    return KVL_OK;
 }
 
 static enum kvl_status run_all(const struct kvl_workbench *bench, const struct kvl_grid *grid, struct kvl_sink *sink,

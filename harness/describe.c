@@ -44,11 +44,13 @@ static void describe_run(json_t *record, const struct kvl_workbench *bench, cons
     json_object_set_new(record, "argv", command_line(bench->options));
 }
 
-static json_t *clock_mhz(void)
+/* Of the device: what a GPU allows at most, what the CPU's first core runs at now. */
+static json_t *clock_mhz(const struct kvl_device_info *info)
 {
     struct kvl_machine_state state;
     kvl_machine_state_read(&state);
-    return state.clock_mhz > 0.0 ? json_real(state.clock_mhz) : json_null();
+    double mhz = info->n_threads == 0 ? info->clock_mhz : state.clock_mhz;
+    return mhz > 0.0 ? json_real(mhz) : json_null();
 }
 
 static void describe_machine(json_t *record, const struct kvl_workbench *bench)
@@ -60,7 +62,7 @@ static void describe_machine(json_t *record, const struct kvl_workbench *bench)
     json_object_set_new(record, "gpu", gpu ? text_json(info.name) : json_null());
     json_object_set_new(record, "driver", text_json(info.driver));
     json_object_set_new(record, "isa", text_json(info.isa));
-    json_object_set_new(record, "clock_mhz", clock_mhz());
+    json_object_set_new(record, "clock_mhz", clock_mhz(&info));
     json_object_set_new(record, "threads", gpu ? json_null() : json_integer(info.n_threads));
     json_object_set_new(record, "backend", json_string(bench->ctx->be->name));
     json_object_set_new(record, "dtype", json_string(kvl_dtype_name(bench->model->dtype)));

@@ -219,6 +219,13 @@ static enum kvl_status run_sample(const struct kvl_eval_group *group, struct ent
     return status;
 }
 
+static enum kvl_status run_samples(const struct kvl_eval_group *group, struct entries *entries, struct kvl_eval_entry **waiting)
+{
+    for (int64_t i = 0; i < group->n_samples; i++)
+        KVL_TRY_RANGE(group->bench->ctx, "sample", i, run_sample(group, entries, i, waiting));
+    return KVL_OK;
+}
+
 /* The configurations that are still to be run. */
 static enum kvl_status list_entries(const struct kvl_eval_group *group, struct entries *entries)
 {
@@ -265,8 +272,7 @@ enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
     if (waiting == NULL)
         KVL_TRY_OUT(kvl_fail(KVL_E_OOM, "no memory for %d configurations", entries.n));
     group->bench->ctx->memory.peak = group->bench->ctx->memory.current;
-    for (int64_t i = 0; i < group->n_samples; i++)
-        KVL_TRY_OUT(run_sample(group, &entries, i, waiting));
+    KVL_TRY_OUT(run_samples(group, &entries, waiting));
     for (int i = 0; i < entries.n; i++)
         KVL_TRY_OUT(kvl_eval_entry_finish(&entries.items[i], group));
 out:

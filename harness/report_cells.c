@@ -226,12 +226,12 @@ void kvl_cell_ratio(struct kvl_report_source *source, const struct kvl_line *lin
     write_number(source, ratio, 2, crossed ? "x*" : "x", text);
 }
 
-/* The row's newest record of either kind that got so far as to have a number, the bench first. */
-static const json_t *record_with(const struct kvl_report_source *source, const struct kvl_row *row, const char *key)
+/* The row's newest record that got so far as to have a number, bench before eval; n_kinds 1: bench alone. */
+static const json_t *record_with(const struct kvl_report_source *source, const struct kvl_row *row, const char *key, int n_kinds)
 {
     const int groups[] = {row->bench_group, row->eval_group};
     const json_t *record;
-    for (int g = 0; g < 2; g++)
+    for (int g = 0; g < n_kinds; g++)
         for (int i = 0; (record = kvl_rows_next(&source->rows, groups[g], &i)) != NULL;)
             if (is_ok(record) && !isnan(kvl_record_number(record, key)))
                 return record;
@@ -239,23 +239,24 @@ static const json_t *record_with(const struct kvl_report_source *source, const s
 }
 
 static void write_megabytes(const struct kvl_report_source *source, const struct kvl_line *line,
-                            const struct kvl_column *column, const char *key, int decimals, char *text)
+                            const struct kvl_column *column, const char *key, int n_kinds, int decimals, char *text)
 {
     const struct kvl_row *row = line->rows[column->place];
-    const json_t *record = row != NULL ? record_with(source, row, key) : NULL;
+    const json_t *record = row != NULL ? record_with(source, row, key, n_kinds) : NULL;
     if (record != NULL)
         write_number(source, kvl_record_number(record, key) / 1e6, decimals, "", text);
 }
 
 void kvl_cell_kv_bytes(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
 {
-    write_megabytes(source, line, column, "kv_bytes", 2, text);
+    write_megabytes(source, line, column, "kv_bytes", 2, 2, text);
 }
 
+/* The peak of bench alone: eval runs several methods together, and what ran before them counts. */
 void kvl_cell_peak_bytes(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
                          char *text)
 {
-    write_megabytes(source, line, column, "peak_bytes", 0, text);
+    write_megabytes(source, line, column, "peak_bytes", 1, 0, text);
 }
 
 /* ---- of the whole line ------------------------------------------------------------------------------------------------ */

@@ -54,6 +54,9 @@ enum kvl_status kvl_workbench_init(struct kvl_workbench *bench, const struct kvl
 {
     *bench = (struct kvl_workbench){.options = options};
     enum kvl_status status = open_all(bench, wants_text);
+    if (status == KVL_OK)
+        bench->ctx->be->range_push(bench->ctx, "run", -1);
+    bench->in_run = status == KVL_OK;
     if (status != KVL_OK)
         kvl_workbench_free(bench);
     return status;
@@ -61,6 +64,8 @@ enum kvl_status kvl_workbench_init(struct kvl_workbench *bench, const struct kvl
 
 void kvl_workbench_free(struct kvl_workbench *bench)
 {
+    if (bench->in_run)
+        bench->ctx->be->range_pop(bench->ctx);
     kvl_engine_free(bench->engine);
     kvl_model_free(bench->model);
     if (bench->ctx != NULL)

@@ -18,6 +18,7 @@ struct kvl_workbench {
     struct kvl_model *model;
     struct kvl_engine *engine;
     const struct kvl_chat_template *chat; /* NULL: none */
+    bool in_run; /* the profiler's range "run" is open */
 };
 
 /* Opens all of it for options->positional.items[0]. `wants_text`: a tokenizer is required and the chat template resolved. */

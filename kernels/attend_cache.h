@@ -6,7 +6,8 @@
  *   pos      in     i32 [hs, n_max]: original positions, ascending within a head; read only where window > 0
  *   n        in     i32 [hs]: entries held by each head, in the backend's memory (the host need not know them)
  *   n_bound  host's upper bound of n; sizes loops and scratch
- *   query_pos       original position of the new token; entries with query_pos - pos >= window are not seen (window > 0)
+ *   query_pos  in   i32 [1]: original position of the new token; entries with query_pos - pos >= window are not seen; read only
+ *                   where window > 0
  *   out      out    dtype of q, [h * e]
  *   lse      out    f32 [h] or NULL
  *   scores   inout  f32 [hs, n_max] or NULL: this step's probabilities are added, summed over the heads of a group
@@ -23,7 +24,8 @@ struct kvl_attend_cache {
     const int32_t *pos;
     const int32_t *n;
     int64_t n_stored, n_max, n_bound;
-    int64_t window, query_pos;
+    int64_t window;
+    const int32_t *query_pos;
     float scale;
     void *out;
     float *lse;

@@ -3,9 +3,15 @@
 #include <stddef.h>
 
 extern const struct kvl_backend kvl_backend_cpu;
+#ifdef KVL_CUDA
+extern const struct kvl_backend kvl_backend_cuda;
+#endif
 
 /* In the order in which "auto" tries them. */
 static const struct kvl_backend *const backends[] = {
+#ifdef KVL_CUDA
+    &kvl_backend_cuda,
+#endif
     &kvl_backend_cpu,
 };
 

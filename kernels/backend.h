@@ -7,6 +7,7 @@
 #ifndef KVL_BACKEND_H
 #define KVL_BACKEND_H
 
+#include "kernels/append.h"
 #include "kernels/argmax.h"
 #include "kernels/attend.h"
 #include "kernels/attend_cache.h"
@@ -31,6 +32,7 @@ extern "C" {
 #endif
 
 struct kvl_backend;
+struct kvl_graph; /* opaque, the backend's own */
 
 /* Bytes that a context holds now and held at most since the last reset. */
 struct kvl_memory {
@@ -56,6 +58,7 @@ struct kvl_device_info {
     char driver[64];  /* driver or library versions; "" if there are none */
     char isa[32];     /* "avx512bf16", "sm_90", ... */
     int n_threads;    /* 0 on a GPU */
+    int clock_mhz, memory_clock_mhz; /* the fastest that the device allows; 0: it does not tell */
     bool bf16_native; /* products of bfloat16 run faster than those of float32 */
 };
 
@@ -87,12 +90,22 @@ struct kvl_backend {
     enum kvl_status (*mark)(struct kvl_ctx *ctx, int slot);
     enum kvl_status (*elapsed)(struct kvl_ctx *ctx, int from, int to, int64_t *ns);
 
-    /* Measures for about a second; allocates and frees 256 MiB. */
+    /* Measures for about a second; allocates and frees up to 1 GiB. A GPU's are kept per machine and measured once. */
     enum kvl_status (*ceilings)(struct kvl_ctx *ctx, enum kvl_dtype dtype, struct kvl_ceilings *out);
 
-    /* Named, nested ranges for a profiler; free where none listens. `payload` < 0: none. */
+    /* Named, nested ranges for a profiler; free where none listens. `payload` < 0: none. A name may hold one %lld, which the
+     * payload fills ("layer %lld"). See kernels/nvtx.h. */
     void (*range_push)(struct kvl_ctx *ctx, const char *name, int64_t payload);
     void (*range_pop)(struct kvl_ctx *ctx);
+
+    /* A sequence of operations recorded once and launched as one; NULL where that gains nothing. Between begin and end nothing
+     * runs, nothing may be allocated, copied from or to the host, or waited for; a failed operation or end leaves no recording.
+     * The operations' pointers and counts are those of the recording; what changes from launch to launch lies in the backend's
+     * memory. */
+    enum kvl_status (*graph_begin)(struct kvl_ctx *ctx);
+    enum kvl_status (*graph_end)(struct kvl_ctx *ctx, struct kvl_graph **out);
+    enum kvl_status (*graph_launch)(struct kvl_ctx *ctx, struct kvl_graph *graph);
+    void (*graph_free)(struct kvl_ctx *ctx, struct kvl_graph *graph); /* NULL is allowed */
 
     /* Weights of linear layers. */
     enum kvl_status (*weight_init)(struct kvl_ctx *ctx, const struct kvl_weight_source *source, struct kvl_weight **out);
@@ -109,6 +122,7 @@ struct kvl_backend {
     enum kvl_status (*rotate_table)(struct kvl_ctx *ctx, const struct kvl_rotate_table *op);
     enum kvl_status (*rotate)(struct kvl_ctx *ctx, const struct kvl_rotate *op);
     enum kvl_status (*attend)(struct kvl_ctx *ctx, const struct kvl_attend *op);
+    enum kvl_status (*append)(struct kvl_ctx *ctx, const struct kvl_append *op);
     enum kvl_status (*attend_cache)(struct kvl_ctx *ctx, const struct kvl_attend_cache *op);
     enum kvl_status (*mass)(struct kvl_ctx *ctx, const struct kvl_mass *op);
     enum kvl_status (*logits)(struct kvl_ctx *ctx, const struct kvl_logits *op);
@@ -124,6 +138,16 @@ struct kvl_backend {
 };
 
 enum { KVL_MARKS = 8 };
+
+/* As KVL_TRY, inside a range that ends with the call, however it ends. */
+#define KVL_TRY_RANGE(ctx, name, payload, call)            \
+    do {                                                   \
+        (ctx)->be->range_push((ctx), (name), (payload));   \
+        enum kvl_status kvl_range_status_ = (call);        \
+        (ctx)->be->range_pop(ctx);                         \
+        if (kvl_range_status_ != KVL_OK)                   \
+            return kvl_range_status_;                      \
+    } while (0)
 
 /* The i-th backend of this build, NULL past the end. The CPU is always there. */
 const struct kvl_backend *kvl_backend_at(int i);

@@ -6,7 +6,7 @@
 
 #include "kernels/tensor.h"
 
-static inline float kvl_random_uniform(uint64_t seed, uint64_t index, float bound)
+KVL_HOST_AND_DEVICE static inline float kvl_random_uniform(uint64_t seed, uint64_t index, float bound)
 {
     uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

@@ -17,7 +17,8 @@ struct kvl_weight; /* opaque, one definition per backend */
 
 /* What a weight is prepared from: parts [n_out[i], n_in] are stacked along the output, so that q, k and v (or gate and
  * up) become one product. `rows(context, part, first, n, out)` writes rows first..first+n-1 of a part as f32;
- * it is called from several threads at once. */
+ * it is called from several threads at once. Where `random` is set, element i of a part is that of kvl_fill_random with the
+ * part's seed and `bound`, so that a backend may make the values itself; `rows` gives the same. */
 enum { KVL_WEIGHT_PARTS = 3 };
 struct kvl_weight_source {
     int n_parts;
@@ -25,6 +26,9 @@ struct kvl_weight_source {
     int64_t n_in;
     enum kvl_dtype dtype;
     bool one_row; /* used with one row at a time only (the output head): nothing is set up for more */
+    bool random;
+    uint64_t seed[KVL_WEIGHT_PARTS];
+    float bound;
     void (*rows)(const void *context, int part, int64_t first, int64_t n, float *out);
     const void *context;
 };

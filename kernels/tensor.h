@@ -6,6 +6,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Small functions that CUDA kernels use, too. */
+#ifdef __CUDACC__
+#define KVL_HOST_AND_DEVICE __host__ __device__
+#else
+#define KVL_HOST_AND_DEVICE
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -85,5 +85,5 @@ n=$(ls "$work"/merged.shard-*.jsonl | grep -cv samples)
 "$program" report "$work/whole.jsonl" --format csv | sort >"$work/whole.csv"
 "$program" report $(ls "$work"/merged.shard-*.jsonl | grep -v samples) --format csv | sort >"$work/merged.csv"
 [ "$(wc -l <"$work/whole.csv")" -gt 10 ] || { cat "$work/whole.csv"; echo "the unsharded report is too short"; exit 1; }
-cmp "$work/whole.csv" "$work/merged.csv"
+diff "$work/whole.csv" "$work/merged.csv"
 echo "4 shards through Slurm: the merged report equals the unsharded one, $(wc -l <"$work/whole.csv") lines"

@@ -40,7 +40,7 @@ static int64_t first_visible(const struct kvl_attend_cache *op, int64_t stored)
     int64_t first = 0;
     const int32_t *pos = op->pos + stored * op->n_max;
     if (op->window > 0)
-        while (first < op->n[stored] && op->query_pos - pos[first] >= op->window)
+        while (first < op->n[stored] && *op->query_pos - pos[first] >= op->window)
             first++;
     return first;
 }

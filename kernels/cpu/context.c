@@ -1,5 +1,6 @@
 /* The CPU context: memory with a count of it, clocks, and the table of operations. */
 #include "kernels/cpu/cpu.h"
+#include "kernels/nvtx.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -72,16 +73,6 @@ static enum kvl_status elapsed(struct kvl_ctx *ctx, int from, int to, int64_t *n
 {
     *ns = kvl_cpu(ctx)->marks[to] - kvl_cpu(ctx)->marks[from];
     return KVL_OK;
-}
-
-static void range_push(struct kvl_ctx *ctx, const char *name, int64_t payload)
-{
-    (void)ctx, (void)name, (void)payload;
-}
-
-static void range_pop(struct kvl_ctx *ctx)
-{
-    (void)ctx;
 }
 
 static void read_processor_name(char *name, size_t size)
@@ -172,8 +163,8 @@ const struct kvl_backend kvl_backend_cpu = {
     .mark = mark,
     .elapsed = elapsed,
     .ceilings = kvl_cpu_ceilings,
-    .range_push = range_push,
-    .range_pop = range_pop,
+    .range_push = kvl_nvtx_push,
+    .range_pop = kvl_nvtx_pop,
     .weight_init = kvl_cpu_weight_init,
     .weight_free = kvl_cpu_weight_free,
     .weight_bytes = kvl_cpu_weight_bytes,
@@ -185,6 +176,7 @@ const struct kvl_backend kvl_backend_cpu = {
     .rotate_table = kvl_cpu_rotate_table,
     .rotate = kvl_cpu_rotate,
     .attend = kvl_cpu_attend,
+    .append = kvl_cpu_append,
     .attend_cache = kvl_cpu_attend_cache,
     .mass = kvl_cpu_mass,
     .logits = kvl_cpu_logits,

@@ -54,6 +54,7 @@ enum kvl_status kvl_cpu_linear(struct kvl_ctx *ctx, const struct kvl_linear *op)
 enum kvl_status kvl_cpu_rotate_table(struct kvl_ctx *ctx, const struct kvl_rotate_table *op);
 enum kvl_status kvl_cpu_rotate(struct kvl_ctx *ctx, const struct kvl_rotate *op);
 enum kvl_status kvl_cpu_attend(struct kvl_ctx *ctx, const struct kvl_attend *op);
+enum kvl_status kvl_cpu_append(struct kvl_ctx *ctx, const struct kvl_append *op);
 enum kvl_status kvl_cpu_attend_cache(struct kvl_ctx *ctx, const struct kvl_attend_cache *op);
 enum kvl_status kvl_cpu_mass(struct kvl_ctx *ctx, const struct kvl_mass *op);
 enum kvl_status kvl_cpu_logits(struct kvl_ctx *ctx, const struct kvl_logits *op);

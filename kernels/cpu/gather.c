@@ -4,10 +4,16 @@
 
 enum kvl_status kvl_cpu_gather(struct kvl_ctx *ctx, const struct kvl_gather *op)
 {
-    (void)ctx;
     size_t bytes = (size_t)op->row_bytes;
-    for (int64_t i = 0; i < op->n; i++)
-        memmove((char *)op->out + (size_t)i * bytes, (const char *)op->in + (size_t)op->idx[i] * bytes, bytes);
+    int64_t n_batch = op->n_batch > 1 ? op->n_batch : 1;
+#pragma omp parallel for schedule(static) num_threads(kvl_cpu(ctx)->n_threads) if (n_batch > 1)
+    for (int64_t b = 0; b < n_batch; b++) {
+        const char *in = (const char *)op->in + b * op->batch_bytes;
+        char *out = (char *)op->out + b * op->batch_bytes;
+        const int32_t *idx = op->idx + b * op->ld_idx;
+        for (int64_t i = 0; i < op->n; i++)
+            memmove(out + (size_t)i * bytes, in + (size_t)idx[i] * bytes, bytes);
+    }
     return KVL_OK;
 }
 

@@ -14,7 +14,7 @@ struct cache_shape {
 struct cache_values {
     float *q, *k, *v, *scores;
     int32_t *pos, *n;
-    int64_t query_pos;
+    int32_t query_pos;
 };
 
 /* out [h * e], lse [h]; scores [hs, n_max] get this step's probabilities added. */
@@ -23,7 +23,7 @@ static void ref_attend_cache(const struct cache_shape *s, const struct cache_val
 {
     for (int64_t head = 0; head < s->h; head++) {
         int64_t stored = head / (s->h / s->hs), n = x->n[stored];
-        double p[4096], max = -INFINITY, sum = 0.0;
+        double p[16400], max = -INFINITY, sum = 0.0;
         for (int64_t j = 0; j < n; j++) {
             const float *k = x->k + (stored * s->n_max + j) * s->e;
             p[j] = 0.0;
@@ -70,11 +70,11 @@ static struct cache_values make_values(struct kit *kit, const struct cache_shape
         int64_t n = s->uneven && s->n - stored * 3 > 1 ? s->n - stored * 3 : s->uneven ? 1 : s->n;
         memcpy(x.pos + stored * s->n_max, kit_positions(kit, s->n_max, 2, 3), (size_t)s->n_max * 4);
         x.n[stored] = (int32_t)n;
-        int64_t last = x.pos[stored * s->n_max + n - 1];
+        int32_t last = x.pos[stored * s->n_max + n - 1];
         x.query_pos = last > x.query_pos ? last : x.query_pos;
     }
     for (int64_t stored = 0; stored < s->hs; stored++) /* the new token is in every head: a window never hides everything */
-        x.pos[stored * s->n_max + x.n[stored] - 1] = (int32_t)x.query_pos;
+        x.pos[stored * s->n_max + x.n[stored] - 1] = x.query_pos;
     return x;
 }
 
@@ -104,7 +104,7 @@ static void check_case(struct kit *kit, const struct cache_shape *s, enum kvl_dt
         .n_max = s->n_max,
         .n_bound = s->n + (s->n < s->n_max),
         .window = s->window,
-        .query_pos = x.query_pos,
+        .query_pos = kit_input(kit, &x.query_pos, 4),
         .scale = scale,
         .out = kit_output(kit, n_out * (int64_t)kvl_dtype_size(dtype)),
         .lse = with_lse ? kit_output(kit, s->h * 4) : NULL,
@@ -138,7 +138,9 @@ static void check_sizes(struct kit *kit)
         {6, 2, 16, 97, 100, 0, false}, {8, 2, 24, 127, 128, 0, false}, {3, 3, 64, 128, 129, 0, false},
         {14, 2, 80, 129, 130, 0, false}, {4, 1, 16, 255, 256, 0, false}, {4, 2, 16, 256, 256, 0, false},
         {9, 3, 64, 257, 300, 0, false}, {3, 1, 16, 511, 512, 0, false}, {3, 1, 16, 513, 514, 0, false},
-        {8, 1, 24, 1021, 1030, 0, false}, {2, 1, 256, 65, 66, 0, false},
+        {8, 1, 24, 1021, 1030, 0, false}, {2, 1, 256, 65, 66, 0, false}, {2, 1, 16, 4097, 4100, 0, false},
+        {2, 1, 16, 16390, 16400, 0, false}, /* other splits on a GPU */
+        {12, 1, 64, 33, 40, 0, false}, {17, 1, 96, 70, 70, 0, false}, {4, 2, 20, 70, 71, 0, false},
     };
     check_all(kit, SHAPES, COUNT_OF(SHAPES));
 }
@@ -177,7 +179,7 @@ static void check_threads(struct kit *kit)
                     .q = {kit_values(kit, x.q, n_out, type), type, 1, s->h, s->e, n_out, s->e},
                     .k = kit_values(kit, x.k, n_values, type), .v = kit_values(kit, x.v, n_values, type), .dtype = type,
                     .pos = kit_input(kit, x.pos, n_scores * 4), .n = kit_input(kit, x.n, s->hs * 4), .n_stored = s->hs,
-                    .n_max = s->n_max, .n_bound = s->n, .window = s->window, .query_pos = x.query_pos, .scale = 0.125f,
+                    .n_max = s->n_max, .n_bound = s->n, .window = s->window, .query_pos = kit_input(kit, &x.query_pos, 4), .scale = 0.125f,
                     .out = kit_output(kit, n_out * 4), .lse = kit_output(kit, s->h * 4),
                     .scores = kit_values(kit, x.scores, n_scores, KVL_F32)};
                 op.scratch = kit_output(kit, kit->ctx->be->attend_cache_scratch(kit->ctx, &op));

@@ -17,7 +17,8 @@ static void check_by_hand(struct kit *kit)
     const int32_t rows[] = {10, 11, 20, 21, 30, 31}, idx[] = {2, 0, 2}, expected[] = {30, 31, 10, 11, 30, 31};
     int32_t *out = kit_output(kit, 24);
     assert_ok(kit->ctx->be->gather(kit->ctx,
-                                   &(struct kvl_gather){kit_input(kit, rows, 24), kit_input(kit, idx, 12), out, 3, 8}));
+                                   &(struct kvl_gather){.in = kit_input(kit, rows, 24), .idx = kit_input(kit, idx, 12), .out = out, .n = 3,
+                                                        .row_bytes = 8}));
     check_bits("rows", kit_result(kit, out), expected, 24);
 }
 
@@ -36,7 +37,8 @@ static void check_gather(struct kit *kit)
             }
             void *out = kit_output(kit, n * bytes);
             assert_ok(kit->ctx->be->gather(
-                kit->ctx, &(struct kvl_gather){kit_input(kit, in, n_in * bytes), kit_input(kit, idx, n * 4), out, n, bytes}));
+                kit->ctx, &(struct kvl_gather){.in = kit_input(kit, in, n_in * bytes), .idx = kit_input(kit, idx, n * 4),
+                                               .out = out, .n = n, .row_bytes = bytes}));
             check_bits("rows", kit_result(kit, out), expected, n * bytes);
             kit_clear(kit);
         }
@@ -58,10 +60,38 @@ static void check_in_place(struct kit *kit)
                     memcpy(expected + i * bytes, in + idx[i] * bytes, (size_t)bytes);
                 void *data = kit_input(kit, in, n_in * bytes);
                 assert_ok(kit->ctx->be->gather(kit->ctx,
-                                               &(struct kvl_gather){data, kit_input(kit, idx, n * 4), data, n, bytes}));
+                                               &(struct kvl_gather){.in = data, .idx = kit_input(kit, idx, n * 4), .out = data,
+                                                                    .n = n, .row_bytes = bytes}));
                 check_bits("rows", kit_result(kit, data), expected, n_in * bytes);
                 kit_clear(kit);
             }
+}
+
+/* Several compactions in one call, with a list each or one for all: long enough for several tiles, apart from each other. */
+static void check_batch(struct kit *kit)
+{
+    enum { N_BATCH = 3, N_IN = 3000, N = 2700, ROOM = N_IN + 4 };
+    static const int64_t BYTES[] = {4, 24, 64, 256};
+    for (int64_t b = 0; b < COUNT_OF(BYTES); b++)
+        for (int own = 0; own < 2; own++) {
+            int64_t bytes = BYTES[b], whole = N_BATCH * ROOM * bytes;
+            case_name("%d arrays of rows of %lld bytes, %s", N_BATCH, (long long)bytes, own ? "own lists" : "one list");
+            char *in = (char *)kit_random(kit, whole / 4, KVL_F32, 1.0f), *expected = kit_host(kit, whole);
+            int32_t *idx = kit_host(kit, N_BATCH * N * 4);
+            memcpy(expected, in, (size_t)whole);
+            for (int64_t i = 0; i < N_BATCH; i++)
+                memcpy(idx + i * N, pick(kit, N, N_IN), N * 4);
+            for (int64_t i = 0; i < N_BATCH; i++)
+                for (int64_t r = 0; r < N; r++)
+                    memcpy(expected + (i * ROOM + r) * bytes, in + (i * ROOM + idx[own * i * N + r]) * bytes, (size_t)bytes);
+            void *data = kit_input(kit, in, whole);
+            assert_ok(kit->ctx->be->gather(kit->ctx, &(struct kvl_gather){.in = data, .idx = kit_input(kit, idx, N_BATCH * N * 4),
+                                                                          .out = data, .n = N, .row_bytes = bytes,
+                                                                          .n_batch = N_BATCH, .batch_bytes = ROOM * bytes,
+                                                                          .ld_idx = own * N}));
+            check_bits("rows", kit_result(kit, data), expected, whole);
+            kit_clear(kit);
+        }
 }
 
 /* `lists` 0: idx is NULL. The source is the middle part of wider rows, or head-major. */
@@ -139,6 +169,7 @@ int main(void)
     const struct kernel_test tests[] = {{"gather by hand", check_by_hand},
                                         {"gather", check_gather},
                                         {"gather in place", check_in_place},
+                                        {"gather batch", check_batch},
                                         {"gather_heads", check_heads},
                                         {"gather_heads of a shared row", check_shared}};
     return run_kernel_tests(tests, (int)COUNT_OF(tests));

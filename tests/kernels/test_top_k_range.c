@@ -90,6 +90,19 @@ static void check_neighbours(struct kit *kit)
         }
 }
 
+/* Rows long enough for larger blocks of a GPU; half the values from a few, so that plateaus reach over many of its steps. */
+static void check_long_rows(struct kit *kit)
+{
+    static const int64_t SIZES[] = {4096, 4097, 5003};
+    for (int64_t i = 0; i < COUNT_OF(SIZES); i++)
+        for (int64_t k = 1; k < SIZES[i]; k = 3 * k + 100) {
+            float *scores = kit_random(kit, 2 * SIZES[i], KVL_F32, 1.0f);
+            for (int64_t j = 0; j < 2 * SIZES[i]; j += 1 + random_below(3))
+                scores[j] = 0.25f * (float)random_below(3);
+            check_case(kit, scores, 2, SIZES[i], SIZES[i], k, 0, 0, 7);
+        }
+}
+
 static void check_many_rows(struct kit *kit)
 {
     check_case(kit, kit_random(kit, 41 * 97, KVL_F32, 1.0f), 41, 97, 97, 19, 8, 4, 4);
@@ -132,7 +145,8 @@ int main(void)
 {
     const struct kernel_test tests[] = {{"top_k by hand", check_by_hand},       {"top_k sizes", check_sizes},
                                         {"top_k ties", check_ties},             {"top_k neighbours", check_neighbours},
-                                        {"top_k many rows", check_many_rows},   {"top_k refusals", check_refusals},
+                                        {"top_k many rows", check_many_rows},   {"top_k long rows", check_long_rows},
+                                        {"top_k refusals", check_refusals},
                                         {"range", check_range}};
     return run_kernel_tests(tests, (int)COUNT_OF(tests));
 }

@@ -142,20 +142,34 @@ static void check_case(struct kvl_engine *engine, const struct kvl_model *model,
     free(run);
 }
 
+/* The emulator is slow: of every profile the first case of 97 tokens there. */
+static bool is_left_out(const struct kvl_ctx *ctx, const json_t *root, const json_t *item, const char **last_profile)
+{
+    const char *prompt = json_string_value(json_object_get(item, "prompt")), *before = *last_profile;
+    if (strcmp(ctx->be->name, "cuda_host") != 0)
+        return false;
+    if (json_array_size(json_object_get(json_object_get(root, "prompts"), prompt)) != 97)
+        return true;
+    *last_profile = json_string_value(json_object_get(item, "profile"));
+    return strcmp(before, *last_profile) == 0;
+}
+
 /* All cases of one method; the model is loaded again only when it changes. */
 static void check_file(const char *name)
 {
     json_t *root = golden_load(name);
     const json_t *cases = json_object_get(root, "cases");
     assert_true(json_array_size(cases) >= 4);
-    struct kvl_ctx *ctx = open_cpu(0);
+    struct kvl_ctx *ctx = open_tested(0);
     struct kvl_model *model = NULL;
     struct kvl_engine *engine = NULL;
-    const char *loaded = "";
-    size_t i;
+    const char *loaded = "", *last_profile = "";
+    size_t i, n_run = 0;
     json_t *item;
     json_array_foreach(cases, i, item) {
         const char *wanted = json_string_value(json_object_get(item, "model"));
+        if (is_left_out(ctx, root, item, &last_profile))
+            continue;
         if (strcmp(wanted, loaded) != 0) {
             char source[256];
             kvl_engine_free(engine);
@@ -172,8 +186,10 @@ static void check_file(const char *name)
         printf("%zu: %s n=%lld %s %s\n", i, wanted, (long long)json_integer_value(json_object_get(item, "n")),
                json_string_value(json_object_get(item, "profile")), params);
         check_case(engine, model, root, item);
+        n_run++;
     }
-    printf("%zu cases\n", i);
+    printf("%zu of %zu cases\n", n_run, i);
+    assert_true(n_run > 0);
     kvl_engine_free(engine);
     kvl_model_free(model);
     ctx->be->close(ctx);

@@ -5,10 +5,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#ifdef KVL_CUDA_HOST
+#include "tests/cuda_host/backend.h"
+#endif
+
 const char *golden_path(const char *name)
 {
     static char path[1024];
-    snprintf(path, sizeof path, "%s/%s", KVLAB_GOLDEN_DIR, name);
+    const char *folder = getenv("KVLAB_GOLDEN_DIR"); /* where the sources are on the machine at hand */
+    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : KVLAB_GOLDEN_DIR, name);
     return path;
 }
 
@@ -37,6 +42,25 @@ struct kvl_ctx *open_cpu(int n_threads)
 {
     struct kvl_ctx *ctx;
     assert_ok(kvl_backend_open("cpu", &(struct kvl_backend_options){.n_threads = n_threads}, &ctx));
+    return ctx;
+}
+
+struct kvl_ctx *open_tested(int n_threads)
+{
+    const char *name = getenv("KVLAB_TEST_BACKEND");
+    struct kvl_backend_options options = {.n_threads = n_threads};
+    struct kvl_ctx *ctx = NULL;
+    if (name == NULL || name[0] == '\0')
+        return open_cpu(n_threads);
+    enum kvl_status status = kvl_backend_open(name, &options, &ctx);
+#ifdef KVL_CUDA_HOST
+    if (strcmp(name, "cuda_host") == 0)
+        status = kvl_cuda_host_backend()->open(&options, &ctx);
+#endif
+    if (status == KVL_E_UNSUPPORTED)
+        skip_because("%s", kvl_last_error());
+    if (status != KVL_OK)
+        fail_msg("%s: %s", name, kvl_last_error());
     return ctx;
 }
 

@@ -23,6 +23,11 @@ int32_t *golden_ids(const json_t *array, int64_t *n);
 
 /* Opens the CPU (0 threads: all) and loads a golden model, failing the test with the library's sentence. */
 struct kvl_ctx *open_cpu(int n_threads);
+
+/* The same for the backend that KVLAB_TEST_BACKEND names: cpu (unset), cuda_host, or cuda, which skips the test where there is no
+ * device. */
+struct kvl_ctx *open_tested(int n_threads);
+
 struct kvl_model *load_model(struct kvl_ctx *ctx, const char *source, enum kvl_dtype dtype);
 
 /* ||got - expected|| / ||expected||; NaN where anything is NaN, so that `!(error <= bound)` catches it. */

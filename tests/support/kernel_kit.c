@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include "kernels/cpu/simd.h"
+#ifdef KVL_CUDA_HOST
+#include "tests/cuda_host/backend.h"
+#endif
 #include "tests/support/skipping.h"
 
 enum { MAX_DEVICES = 16, MAX_TESTS = 256, GUARD_BYTE = 0xa5, GARBAGE_BYTE = 0xff };
@@ -22,11 +25,31 @@ void case_name(const char *format, ...)
 
 /* ---- devices --------------------------------------------------------------------------------------------------------- */
 
+/* The i-th backend under test, NULL past the end: those of the build, then the CUDA kernels on the host. */
+static const struct kvl_backend *tested_backend(int i)
+{
+    const struct kvl_backend *be = kvl_backend_at(i);
+#ifdef KVL_CUDA_HOST
+    if (be == NULL && (i == 0 || kvl_backend_at(i - 1) != NULL))
+        return kvl_cuda_host_backend();
+#endif
+    return be;
+}
+
+/* KVLAB_TEST_BACKEND=NAME: that one only. Unset: all but "cuda", which has test runs of its own, skipped where no GPU is. */
+static bool is_asked_for(const char *name)
+{
+    const char *wanted = getenv("KVLAB_TEST_BACKEND");
+    return wanted != NULL && wanted[0] != '\0' ? strcmp(name, wanted) == 0 : strcmp(name, "cuda") != 0;
+}
+
 static int list_devices(struct device devices[MAX_DEVICES])
 {
     int n = 0;
     const struct kvl_backend *be;
-    for (int i = 0; (be = kvl_backend_at(i)) != NULL; i++) {
+    for (int i = 0; (be = tested_backend(i)) != NULL; i++) {
+        if (!is_asked_for(be->name))
+            continue;
         bool cpu = strcmp(be->name, "cpu") == 0;
         for (int path = 0; cpu ? kvl_simd_name(path) != NULL : path == 0; path++) {
             struct device *device = &devices[n++];
