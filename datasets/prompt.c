@@ -205,7 +205,8 @@ static enum kvl_status make(struct kvl_prompt *prompt, const struct kvl_task *ta
     KVL_TRY(render(task, request, &prompt->sample, &prompt->text));
     if (is_fastkv(request)) /* the FastKV repository cuts what the template made; special tokens and their BOS are lost */
         KVL_TRY(cut_middle(request, n_bos, &prompt->text, &prompt->n_uncut));
-    return tokenize(prompt, task, request, query_aware, is_fastkv(request) && prompt->n_uncut > 0 ? bos_of_tokenizer(request) : n_bos);
+    bool lost_bos = is_fastkv(request) && prompt->n_uncut > 0;
+    return tokenize(prompt, task, request, query_aware, lost_bos ? bos_of_tokenizer(request) : n_bos);
 }
 
 enum kvl_status kvl_prompt_make(struct kvl_prompt *prompt, const struct kvl_task *task,

@@ -7,16 +7,16 @@
 #include "harness/sweep.h"
 
 /* A job is a task at a context, where the task has one: `visit` is called with each that is the shard's. */
-static enum kvl_status walk(struct kvl_eval_group *group, struct kvl_shard *shard,
-                            enum kvl_status (*visit)(struct kvl_eval_group *group))
+static enum kvl_status walk(struct kvl_eval_job *job, struct kvl_shard *shard,
+                            enum kvl_status (*visit)(struct kvl_eval_job *job))
 {
-    const struct kvl_options *o = group->bench->options;
+    const struct kvl_options *o = job->bench->options;
     for (int t = 0; t < o->tasks.n; t++) {
-        KVL_TRY(kvl_task_find(o->tasks.items[t], &group->task));
-        for (int c = 0; c < (group->task->has_context ? o->contexts.n : 1); c++) {
-            group->n_context = group->task->has_context ? (int64_t)o->contexts.items[c] : 0;
+        KVL_TRY(kvl_task_find(o->tasks.items[t], &job->task));
+        for (int c = 0; c < (job->task->has_context ? o->contexts.n : 1); c++) {
+            job->n_context = job->task->has_context ? (int64_t)o->contexts.items[c] : 0;
             if (kvl_shard_takes(shard))
-                KVL_TRY(visit(group));
+                KVL_TRY(visit(job));
         }
     }
     return KVL_OK;
@@ -24,22 +24,22 @@ static enum kvl_status walk(struct kvl_eval_group *group, struct kvl_shard *shar
 
 static enum kvl_status prepare(const struct kvl_workbench *bench, const struct kvl_grid *grid, const struct kvl_shard *shard)
 {
-    struct kvl_eval_group group = {.bench = bench, .grid = grid};
+    struct kvl_eval_job job = {.bench = bench, .grid = grid};
     struct kvl_shard jobs = *shard;
-    return walk(&group, &jobs, kvl_eval_group_check);
+    return walk(&job, &jobs, kvl_eval_group_check);
 }
 
-static enum kvl_status count_group(struct kvl_eval_group *group)
+static enum kvl_status count_group(struct kvl_eval_job *job)
 {
-    KVL_TRY(kvl_eval_group_count(group));
-    group->progress->total += group->n_samples * group->grid->n;
+    KVL_TRY(kvl_eval_job_count(job));
+    job->progress->total += job->n_samples * job->grid->n;
     return KVL_OK;
 }
 
-static enum kvl_status run_group(struct kvl_eval_group *group)
+static enum kvl_status run_group(struct kvl_eval_job *job)
 {
-    KVL_TRY(kvl_eval_group_count(group));
-    KVL_TRY_RANGE(group->bench->ctx, "job", group->n_context, kvl_eval_group_run(group));
+    KVL_TRY(kvl_eval_job_count(job));
+    KVL_TRY_RANGE(job->bench->ctx, "job", job->n_context, kvl_eval_group_run(job));
     return KVL_OK;
 }
 
@@ -47,11 +47,11 @@ static enum kvl_status run_all(const struct kvl_workbench *bench, const struct k
                                struct kvl_shard *shard)
 {
     struct kvl_progress progress = {0};
-    struct kvl_eval_group group = {.bench = bench, .grid = grid, .sink = sink, .progress = &progress};
+    struct kvl_eval_job job = {.bench = bench, .grid = grid, .sink = sink, .progress = &progress};
     struct kvl_shard jobs = *shard;
-    KVL_TRY(walk(&group, &jobs, count_group));
+    KVL_TRY(walk(&job, &jobs, count_group));
     kvl_progress_begin(&progress, progress.total);
-    enum kvl_status status = walk(&group, shard, run_group);
+    enum kvl_status status = walk(&job, shard, run_group);
     kvl_progress_end(&progress);
     return status;
 }

@@ -28,7 +28,8 @@ static const struct kvl_options *options_of(const struct batch *batch, int i)
 /* An error of a part names it. */
 static enum kvl_status of_part(const struct batch *batch, int i, enum kvl_status status)
 {
-    return status == KVL_OK ? KVL_OK : kvl_fail_prefix(status, "%s: %s", batch->experiment->file, batch->experiment->parts[batch->parts[i]].where);
+    const struct kvl_experiment *experiment = batch->experiment;
+    return status == KVL_OK ? KVL_OK : kvl_fail_prefix(status, "%s: %s", experiment->file, experiment->parts[batch->parts[i]].where);
 }
 
 static enum kvl_status prepare_part(const struct batch *batch, int i, struct kvl_workbench *bench, struct kvl_shard *shard)

@@ -4,24 +4,18 @@
 #define KVL_EVAL_ANSWER_H
 
 #include "harness/eval_entry.h"
+#include "harness/fidelity.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The reference's predictions of one prompt's forced tokens. {0} is a valid empty one. */
-struct kvl_reference_logits {
-    float *logits; /* f32 [n_forced, n_vocab]: before each forced token; NULL until the reference has been there */
-    int64_t n_allocated;
-};
-void kvl_reference_logits_free(struct kvl_reference_logits *reference); /* leaves {0} */
-
 /* Tokens that a session is made for: those compressed together, and those fed afterwards (the rest of a query-agnostic
  * prompt, the answer, or the forced tokens). */
-void kvl_eval_lengths(const struct kvl_eval_group *group, const struct kvl_prompt *prompt, int64_t *n_prompt, int64_t *n_new);
+void kvl_eval_lengths(const struct kvl_eval_job *job, const struct kvl_prompt *prompt, int64_t *n_prompt, int64_t *n_new);
 
 /* Runs one sample to its end and adds it to the entry. The reference entry fills *reference, others read it. */
-enum kvl_status kvl_eval_answer(const struct kvl_eval_group *group, struct kvl_eval_entry *entry,
+enum kvl_status kvl_eval_answer(const struct kvl_eval_job *job, struct kvl_eval_entry *entry,
                                 const struct kvl_prompt *prompt, struct kvl_reference_logits *reference);
 
 #ifdef __cplusplus

@@ -17,11 +17,11 @@ static json_t *real_or_null(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-static void describe_task(json_t *record, const struct kvl_eval_group *group)
+static void describe_task(json_t *record, const struct kvl_eval_job *job)
 {
-    const struct kvl_options *options = group->bench->options;
+    const struct kvl_options *options = job->bench->options;
     const struct kvl_task_settings *settings = &options->task_settings;
-    const struct kvl_task *task = group->task;
+    const struct kvl_task *task = job->task;
     json_object_set_new(record, "task", json_string(task->name));
     json_object_set_new(record, "task_version", json_integer(task->version));
     json_object_set_new(record, "category", text_or_null(task->category));
@@ -31,26 +31,26 @@ static void describe_task(json_t *record, const struct kvl_eval_group *group)
     json_object_set_new(record, "query_aware", json_boolean(!options->query_agnostic));
     json_object_set_new(record, "max_prompt", settings->max_prompt > 0 ? json_integer(settings->max_prompt) : json_null());
     json_object_set_new(record, "haystack", text_or_null(settings->haystack_dir));
-    json_object_set_new(record, "haystack_hash", text_or_null(group->haystack_hash[0] != '\0' ? group->haystack_hash : NULL));
+    json_object_set_new(record, "haystack_hash", text_or_null(job->haystack_hash[0] != '\0' ? job->haystack_hash : NULL));
     json_object_set_new(record, "code_similarity",
                         json_string(settings->code_similarity == KVL_CODE_DIFFLIB ? "difflib" : "levenshtein"));
-    json_object_set_new(record, "template", text_or_null(group->template_name));
+    json_object_set_new(record, "template", text_or_null(job->template_name));
     json_object_set_new(record, "seed", json_integer((json_int_t)options->seed));
-    json_object_set_new(record, "context", task->has_context ? json_integer(group->n_context) : json_null());
-    json_object_set_new(record, "n_samples", json_integer(group->n_samples));
+    json_object_set_new(record, "context", task->has_context ? json_integer(job->n_context) : json_null());
+    json_object_set_new(record, "n_samples", json_integer(job->n_samples));
     if (options->n_new_tokens > 0)
         json_object_set_new(record, "new_tokens", json_integer(options->n_new_tokens));
 }
 
-enum kvl_status kvl_eval_entry_init(struct kvl_eval_entry *entry, const struct kvl_eval_group *group,
+enum kvl_status kvl_eval_entry_init(struct kvl_eval_entry *entry, const struct kvl_eval_job *job,
                                     const struct kvl_config *config)
 {
     *entry = (struct kvl_eval_entry){.config = config};
-    KVL_TRY(kvl_workbench_record(group->bench, "eval", config, &entry->record));
-    describe_task(entry->record, group);
-    entry->samples = calloc((size_t)group->n_samples, sizeof *entry->samples);
+    KVL_TRY(kvl_workbench_record(job->bench, "eval", config, &entry->record));
+    describe_task(entry->record, job);
+    entry->samples = calloc((size_t)job->n_samples, sizeof *entry->samples);
     if (entry->samples == NULL)
-        return kvl_fail(KVL_E_OOM, "no memory for the scores of %lld samples", (long long)group->n_samples);
+        return kvl_fail(KVL_E_OOM, "no memory for the scores of %lld samples", (long long)job->n_samples);
     return kvl_record_key(entry->record);
 }
 
@@ -113,7 +113,7 @@ bool kvl_eval_entry_recall(struct kvl_eval_entry *entry, const struct kvl_sink *
     return true;
 }
 
-enum kvl_status kvl_eval_entry_add(struct kvl_eval_entry *entry, const struct kvl_eval_group *group,
+enum kvl_status kvl_eval_entry_add(struct kvl_eval_entry *entry, const struct kvl_eval_job *job,
                                    const struct kvl_eval_numbers *numbers, json_t *line)
 {
     if (entry->is_reference) {
@@ -127,7 +127,7 @@ enum kvl_status kvl_eval_entry_add(struct kvl_eval_entry *entry, const struct kv
     json_object_set(line, "context", json_object_get(entry->record, "context"));
     write_numbers(line, numbers);
     entry->samples[entry->n_done++] = *numbers;
-    return kvl_sink_put_sample(group->sink, line);
+    return kvl_sink_put_sample(job->sink, line);
 }
 
 /* One number of every sample, in the order of their indices; out f64 [n_done]. */
@@ -157,16 +157,16 @@ static void put_series(const struct kvl_eval_entry *entry, const char *const key
     json_object_set_new(record, keys[1], real_or_null(kvl_standard_error(scratch, entry->n_done)));
 }
 
-static void put_scores(const struct kvl_eval_entry *entry, const struct kvl_eval_group *group, double *scratch)
+static void put_scores(const struct kvl_eval_entry *entry, const struct kvl_eval_job *job, double *scratch)
 {
     static const char *const score[] = {"score", "score_stderr", "scores"};
     static const char *const second[] = {"second_score", "second_score_stderr", "second_scores"};
     static const char *const kl[] = {"kl_mean", "kl_stderr", "kl_samples"};
     static const char *const nll[] = {"nll_difference_mean", "nll_difference_stderr", "nll_difference_samples"};
     put_series(entry, score, offsetof(struct kvl_eval_numbers, score), scratch);
-    if (group->task->second_metric != NULL)
+    if (job->task->second_metric != NULL)
         put_series(entry, second, offsetof(struct kvl_eval_numbers, second_score), scratch);
-    if (group->task->score == NULL) {
+    if (job->task->score == NULL) {
         put_series(entry, kl, offsetof(struct kvl_eval_numbers, kl), scratch);
         put_series(entry, nll, offsetof(struct kvl_eval_numbers, nll_difference), scratch);
     }
@@ -199,7 +199,7 @@ static void put_counts(const struct kvl_eval_entry *entry)
     json_object_set_new(record, "logits_hash", json_string(last->logits_hash));
 }
 
-enum kvl_status kvl_eval_entry_finish(struct kvl_eval_entry *entry, const struct kvl_eval_group *group)
+enum kvl_status kvl_eval_entry_finish(struct kvl_eval_entry *entry, const struct kvl_eval_job *job)
 {
     if (entry->is_reference)
         return KVL_OK;
@@ -208,9 +208,9 @@ enum kvl_status kvl_eval_entry_finish(struct kvl_eval_entry *entry, const struct
         return kvl_fail(KVL_E_OOM, "no memory for %lld scores", (long long)entry->n_done);
     if (!entry->over)
         json_object_set_new(entry->record, "status", json_string("ok"));
-    put_scores(entry, group, scratch);
+    put_scores(entry, job, scratch);
     put_counts(entry);
-    json_object_set_new(entry->record, "peak_bytes", json_integer(group->bench->ctx->memory.peak));
+    json_object_set_new(entry->record, "peak_bytes", json_integer(job->bench->ctx->memory.peak));
     free(scratch);
-    return kvl_sink_put(group->sink, json_incref(entry->record));
+    return kvl_sink_put(job->sink, json_incref(entry->record));
 }

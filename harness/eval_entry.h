@@ -3,7 +3,7 @@
 #define KVL_EVAL_ENTRY_H
 
 #include "datasets/prompt.h"
-#include "harness/eval_group.h"
+#include "harness/eval_job.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,7 +29,7 @@ struct kvl_eval_entry {
     struct kvl_session session;
 };
 
-enum kvl_status kvl_eval_entry_init(struct kvl_eval_entry *entry, const struct kvl_eval_group *group,
+enum kvl_status kvl_eval_entry_init(struct kvl_eval_entry *entry, const struct kvl_eval_job *job,
                                     const struct kvl_config *config);
 void kvl_eval_entry_free(struct kvl_eval_entry *entry);
 
@@ -40,11 +40,11 @@ void kvl_eval_entry_fail(struct kvl_eval_entry *entry, enum kvl_status status);
 bool kvl_eval_entry_recall(struct kvl_eval_entry *entry, const struct kvl_sink *sink, int64_t index);
 
 /* Adds a finished sample and writes its line at once. `line` holds what the numbers do not; the reference is taken. */
-enum kvl_status kvl_eval_entry_add(struct kvl_eval_entry *entry, const struct kvl_eval_group *group,
+enum kvl_status kvl_eval_entry_add(struct kvl_eval_entry *entry, const struct kvl_eval_job *job,
                                    const struct kvl_eval_numbers *numbers, json_t *line);
 
 /* Fills the record from the samples and puts it. */
-enum kvl_status kvl_eval_entry_finish(struct kvl_eval_entry *entry, const struct kvl_eval_group *group);
+enum kvl_status kvl_eval_entry_finish(struct kvl_eval_entry *entry, const struct kvl_eval_job *job);
 
 #ifdef __cplusplus
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "datasets/text_folder.h"
 #include "harness/eval_answer.h"
 
 struct entries {
@@ -15,28 +14,17 @@ struct entries {
 
 /* What one prompt is run through. */
 struct turn {
-    const struct kvl_eval_group *group;
+    const struct kvl_eval_job *job;
     const struct kvl_prompt *prompt;
     struct kvl_reference_logits *logits;
     int64_t n_prompt, n_new;
 };
 
-struct kvl_task_request kvl_eval_request(const struct kvl_eval_group *group, int64_t index)
+static enum kvl_status make_prompt(const struct kvl_eval_job *job, int64_t index, struct kvl_prompt *prompt)
 {
-    const struct kvl_workbench *bench = group->bench;
-    return (struct kvl_task_request){.tokenizer = bench->model->tokenizer,
-                                     .chat = bench->chat,
-                                     .n_context = group->n_context,
-                                     .seed = bench->options->seed,
-                                     .index = index,
-                                     .settings = &bench->options->task_settings};
-}
-
-static enum kvl_status make_prompt(const struct kvl_eval_group *group, int64_t index, struct kvl_prompt *prompt)
-{
-    struct kvl_task_request request = kvl_eval_request(group, index);
-    bool forced = group->task->score == NULL; /* a text that is only read has no question */
-    return kvl_prompt_make(prompt, group->task, &request, forced || !group->bench->options->query_agnostic);
+    struct kvl_task_request request = kvl_eval_job_request(job, index);
+    bool forced = job->task->score == NULL; /* a text that is only read has no question */
+    return kvl_prompt_make(prompt, job->task, &request, forced || !job->bench->options->query_agnostic);
 }
 
 /* ---- one prompt --------------------------------------------------------------------------------------------------------- */
@@ -51,19 +39,19 @@ static void end_turn(const struct turn *turn, struct kvl_eval_entry *entry, enum
     if (entry->is_reference)
         return;
     kvl_config_label(entry->config, method, sizeof method);
-    snprintf(label, sizeof label, "%s %lld %s%s", turn->group->task->name, (long long)turn->group->n_context, method,
+    snprintf(label, sizeof label, "%s %lld %s%s", turn->job->task->name, (long long)turn->job->n_context, method,
              entry->over ? " (stopped)" : "");
-    kvl_progress_step(turn->group->progress, label);
+    kvl_progress_step(turn->job->progress, label);
 }
 
 static void answer(const struct turn *turn, struct kvl_eval_entry *entry)
 {
-    end_turn(turn, entry, kvl_eval_answer(turn->group, entry, turn->prompt, turn->logits));
+    end_turn(turn, entry, kvl_eval_answer(turn->job, entry, turn->prompt, turn->logits));
 }
 
 static enum kvl_status open_session(const struct turn *turn, struct kvl_eval_entry *entry)
 {
-    return kvl_session_init(&entry->session, turn->group->bench->engine, &entry->config->run->policy, turn->n_prompt, turn->n_new);
+    return kvl_session_init(&entry->session, turn->job->bench->engine, &entry->config->run->policy, turn->n_prompt, turn->n_new);
 }
 
 static enum kvl_status prefill(const struct turn *turn, struct kvl_eval_entry *const *together, int n)
@@ -74,7 +62,7 @@ static enum kvl_status prefill(const struct turn *turn, struct kvl_eval_entry *c
     for (int i = 0; i < n; i++)
         sessions[i] = &together[i]->session;
     enum kvl_status status = kvl_engine_prefill(
-        turn->group->bench->engine, &(struct kvl_prefill){.ids = turn->prompt->ids.data, .n = turn->n_prompt}, sessions, n);
+        turn->job->bench->engine, &(struct kvl_prefill){.ids = turn->prompt->ids.data, .n = turn->n_prompt}, sessions, n);
     free(sessions);
     return status;
 }
@@ -127,7 +115,7 @@ static void run_shared(const struct turn *turn, struct kvl_eval_entry *const *sh
 /* Whether the entry's prefill is the full one; the first prompt's plan goes into the record. */
 static enum kvl_status plan_entry(const struct turn *turn, struct kvl_eval_entry *entry, bool *leaves_prefill)
 {
-    const struct kvl_workbench *bench = turn->group->bench;
+    const struct kvl_workbench *bench = turn->job->bench;
     const struct kvl_shape *shape = &bench->model->shape;
     struct kvl_plan *plan = malloc(sizeof *plan);
     if (plan == NULL)
@@ -168,14 +156,14 @@ static enum kvl_status run_turn(const struct turn *turn, struct kvl_eval_entry *
 /* ---- all samples --------------------------------------------------------------------------------------------------------- */
 
 /* Those that sample `index` is still to be run for; a reference alone waits for nobody. */
-static int list_waiting(const struct kvl_eval_group *group, struct entries *entries, int64_t index,
+static int list_waiting(const struct kvl_eval_job *job, struct entries *entries, int64_t index,
                         struct kvl_eval_entry **waiting)
 {
     int n = 0, n_records = 0;
     for (int i = 0; i < entries->n; i++) {
         struct kvl_eval_entry *entry = &entries->items[i];
-        if (entry->over || kvl_eval_entry_recall(entry, group->sink, index)) {
-            group->progress->total -= !entry->is_reference;
+        if (entry->over || kvl_eval_entry_recall(entry, job->sink, index)) {
+            job->progress->total -= !entry->is_reference;
             continue;
         }
         waiting[n++] = entry;
@@ -193,20 +181,20 @@ static bool has_unplanned(const struct entries *entries)
     return false;
 }
 
-static enum kvl_status run_sample(const struct kvl_eval_group *group, struct entries *entries, int64_t index,
+static enum kvl_status run_sample(const struct kvl_eval_job *job, struct entries *entries, int64_t index,
                                   struct kvl_eval_entry **waiting)
 {
-    int n = list_waiting(group, entries, index, waiting);
+    int n = list_waiting(job, entries, index, waiting);
     if (n == 0 && !has_unplanned(entries))
         return KVL_OK;
     struct kvl_prompt prompt = {0};
-    struct turn turn = {.group = group, .prompt = &prompt, .logits = &entries->logits};
-    enum kvl_status status = make_prompt(group, index, &prompt);
+    struct turn turn = {.job = job, .prompt = &prompt, .logits = &entries->logits};
+    enum kvl_status status = make_prompt(job, index, &prompt);
     for (int i = 0; i < n && status != KVL_OK; i++)
         end_turn(&turn, waiting[i], status);
     if (status != KVL_OK)
         return KVL_OK;
-    kvl_eval_lengths(group, &prompt, &turn.n_prompt, &turn.n_new);
+    kvl_eval_lengths(job, &prompt, &turn.n_prompt, &turn.n_new);
     kvl_reference_logits_free(&entries->logits);
     for (int i = 0; i < entries->n && status == KVL_OK; i++) {
         bool unused;
@@ -219,32 +207,32 @@ static enum kvl_status run_sample(const struct kvl_eval_group *group, struct ent
     return status;
 }
 
-static enum kvl_status run_samples(const struct kvl_eval_group *group, struct entries *entries, struct kvl_eval_entry **waiting)
+static enum kvl_status run_samples(const struct kvl_eval_job *job, struct entries *entries, struct kvl_eval_entry **waiting)
 {
-    for (int64_t i = 0; i < group->n_samples; i++)
-        KVL_TRY_RANGE(group->bench->ctx, "sample", i, run_sample(group, entries, i, waiting));
+    for (int64_t i = 0; i < job->n_samples; i++)
+        KVL_TRY_RANGE(job->bench->ctx, "sample", i, run_sample(job, entries, i, waiting));
     return KVL_OK;
 }
 
 /* The configurations that are still to be run. */
-static enum kvl_status list_entries(const struct kvl_eval_group *group, struct entries *entries)
+static enum kvl_status list_entries(const struct kvl_eval_job *job, struct entries *entries)
 {
-    const struct kvl_grid *grid = group->grid;
-    bool compares = group->task->score == NULL;
+    const struct kvl_grid *grid = job->grid;
+    bool compares = job->task->score == NULL;
     entries->items = calloc((size_t)grid->n + 2, sizeof *entries->items);
     if (entries->items == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for %d configurations", grid->n);
     if (compares) {
-        KVL_TRY(kvl_grid_init_reference(&entries->reference, &group->bench->model->shape));
-        KVL_TRY(kvl_eval_entry_init(&entries->items[entries->n++], group, &entries->reference.configs[0]));
+        KVL_TRY(kvl_grid_init_reference(&entries->reference, &job->bench->model->shape));
+        KVL_TRY(kvl_eval_entry_init(&entries->items[entries->n++], job, &entries->reference.configs[0]));
         entries->items[0].is_reference = true;
     }
     for (int i = 0; i < grid->n; i++) {
         struct kvl_eval_entry *entry = &entries->items[entries->n];
-        enum kvl_status status = kvl_eval_entry_init(entry, group, &grid->configs[i]);
-        if (status != KVL_OK || kvl_sink_has(group->sink, entry->record)) {
+        enum kvl_status status = kvl_eval_entry_init(entry, job, &grid->configs[i]);
+        if (status != KVL_OK || kvl_sink_has(job->sink, entry->record)) {
             kvl_eval_entry_free(entry);
-            group->progress->total -= status == KVL_OK ? group->n_samples : 0;
+            job->progress->total -= status == KVL_OK ? job->n_samples : 0;
             KVL_TRY(status);
             continue;
         }
@@ -262,19 +250,19 @@ static void free_entries(struct entries *entries)
     kvl_reference_logits_free(&entries->logits);
 }
 
-enum kvl_status kvl_eval_group_run(const struct kvl_eval_group *group)
+enum kvl_status kvl_eval_group_run(const struct kvl_eval_job *job)
 {
     struct entries entries = {0};
     struct kvl_eval_entry **waiting = NULL;
     enum kvl_status status;
-    KVL_TRY_OUT(list_entries(group, &entries));
+    KVL_TRY_OUT(list_entries(job, &entries));
     waiting = calloc((size_t)entries.n + 1, sizeof *waiting);
     if (waiting == NULL)
         KVL_TRY_OUT(kvl_fail(KVL_E_OOM, "no memory for %d configurations", entries.n));
-    group->bench->ctx->memory.peak = group->bench->ctx->memory.current;
-    KVL_TRY_OUT(run_samples(group, &entries, waiting));
+    job->bench->ctx->memory.peak = job->bench->ctx->memory.current;
+    KVL_TRY_OUT(run_samples(job, &entries, waiting));
     for (int i = 0; i < entries.n; i++)
-        KVL_TRY_OUT(kvl_eval_entry_finish(&entries.items[i], group));
+        KVL_TRY_OUT(kvl_eval_entry_finish(&entries.items[i], job));
 out:
     free(waiting);
     free_entries(&entries);
@@ -283,42 +271,27 @@ out:
 
 /* ---- before anything runs ------------------------------------------------------------------------------------------------ */
 
-enum kvl_status kvl_eval_group_count(struct kvl_eval_group *group)
-{
-    const struct kvl_options *options = group->bench->options;
-    struct kvl_task_request request = kvl_eval_request(group, 0);
-    int64_t n_available = options->n_samples;
-    if (group->task->count != NULL)
-        KVL_TRY(group->task->count(group->task, &request, &n_available));
-    group->n_samples = options->samples_given && options->n_samples < n_available ? options->n_samples : n_available;
-    KVL_REQUIRE(group->n_samples > 0, "%s has no samples", group->task->name);
-    const struct kvl_chat_template *chat = kvl_prompt_template(group->task, &request);
-    group->template_name = chat != NULL ? chat->name : NULL;
-    const char *haystack = options->task_settings.haystack_dir;
-    return haystack != NULL ? kvl_text_folder_hash(haystack, group->haystack_hash) : KVL_OK;
-}
-
 /* A generated prompt may have any length from 2 % below the context on. */
-static enum kvl_status check_config(const struct kvl_eval_group *group, const struct kvl_config *config,
+static enum kvl_status check_config(const struct kvl_eval_job *job, const struct kvl_config *config,
                                     const struct kvl_prompt *prompt)
 {
-    const struct kvl_shape *shape = &group->bench->model->shape;
+    const struct kvl_shape *shape = &job->bench->model->shape;
     int64_t n_prompt, n_new;
-    kvl_eval_lengths(group, prompt, &n_prompt, &n_new);
+    kvl_eval_lengths(job, prompt, &n_prompt, &n_new);
     KVL_TRY(kvl_config_check(config, shape, n_prompt, n_new));
-    if (!group->task->has_context || group->task->count != NULL || prompt->n_before_question > 0)
+    if (!job->task->has_context || job->task->count != NULL || prompt->n_before_question > 0)
         return KVL_OK;
-    KVL_TRY(kvl_config_check(config, shape, group->n_context, n_new));
-    return kvl_config_check(config, shape, group->n_context - group->n_context / 50, n_new);
+    KVL_TRY(kvl_config_check(config, shape, job->n_context, n_new));
+    return kvl_config_check(config, shape, job->n_context - job->n_context / 50, n_new);
 }
 
-enum kvl_status kvl_eval_group_check(struct kvl_eval_group *group)
+enum kvl_status kvl_eval_group_check(struct kvl_eval_job *job)
 {
     struct kvl_prompt prompt = {0};
-    KVL_TRY(kvl_eval_group_count(group));
-    enum kvl_status status = make_prompt(group, 0, &prompt);
-    for (int i = 0; i < group->grid->n && status == KVL_OK; i++)
-        status = check_config(group, &group->grid->configs[i], &prompt);
+    KVL_TRY(kvl_eval_job_count(job));
+    enum kvl_status status = make_prompt(job, 0, &prompt);
+    for (int i = 0; i < job->grid->n && status == KVL_OK; i++)
+        status = check_config(job, &job->grid->configs[i], &prompt);
     kvl_prompt_free(&prompt);
     return status;
 }

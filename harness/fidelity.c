@@ -3,6 +3,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+void kvl_reference_logits_free(struct kvl_reference_logits *reference)
+{
+    free(reference->logits);
+    *reference = (struct kvl_reference_logits){0};
+}
+
 /* log of the sum of exp(x), in double. */
 static double log_sum_exp(const float *x, int64_t n)
 {
@@ -23,18 +29,17 @@ static int64_t argmax(const float *x, int64_t n)
     return best;
 }
 
-/* Adds one prediction to the sums in *numbers. */
-static void add_prediction(const float *reference, const float *logits, int64_t n, int32_t token,
-                           struct kvl_eval_numbers *numbers)
+/* Adds one prediction to the sums in *sums. */
+static void add_prediction(const float *reference, const float *logits, int64_t n, int32_t token, struct kvl_fidelity *sums)
 {
     double lse_reference = log_sum_exp(reference, n), lse = log_sum_exp(logits, n), kl = 0.0;
     for (int64_t i = 0; i < n; i++) {
         double log_p = (double)reference[i] - lse_reference;
         kl += exp(log_p) * (log_p - ((double)logits[i] - lse));
     }
-    numbers->kl += kl;
-    numbers->nll_difference += (lse - (double)logits[token]) - (lse_reference - (double)reference[token]);
-    numbers->score += argmax(reference, n) == argmax(logits, n);
+    sums->kl += kl;
+    sums->nll_difference += (lse - (double)logits[token]) - (lse_reference - (double)reference[token]);
+    sums->top1_agreement += argmax(reference, n) == argmax(logits, n);
 }
 
 static int64_t n_vocab_of(const struct kvl_engine *engine)
@@ -62,7 +67,7 @@ enum kvl_status kvl_fidelity_note(struct kvl_engine *engine, struct kvl_session 
 }
 
 enum kvl_status kvl_fidelity_compare(struct kvl_engine *engine, struct kvl_session *session, const struct kvl_ids *forced,
-                                     const struct kvl_reference_logits *reference, struct kvl_eval_numbers *numbers)
+                                     const struct kvl_reference_logits *reference, struct kvl_fidelity *out)
 {
     int64_t n_vocab = n_vocab_of(engine);
     if (reference->logits == NULL)
@@ -71,18 +76,17 @@ enum kvl_status kvl_fidelity_compare(struct kvl_engine *engine, struct kvl_sessi
     if (logits == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for %lld logits", (long long)n_vocab);
     enum kvl_status status = KVL_OK;
-    numbers->score = numbers->kl = numbers->nll_difference = 0.0;
+    *out = (struct kvl_fidelity){0};
     for (int64_t i = 0; i < forced->n && status == KVL_OK; i++) {
         status = kvl_session_logits(session, logits);
         if (status == KVL_OK)
-            add_prediction(reference->logits + i * n_vocab, logits, n_vocab, forced->data[i], numbers);
+            add_prediction(reference->logits + i * n_vocab, logits, n_vocab, forced->data[i], out);
         if (status == KVL_OK && i + 1 < forced->n)
             status = kvl_engine_step(engine, session, forced->data[i]);
     }
     free(logits);
-    numbers->n_out = forced->n;
-    numbers->score /= (double)forced->n;
-    numbers->kl /= (double)forced->n;
-    numbers->nll_difference /= (double)forced->n;
+    out->kl /= (double)forced->n;
+    out->nll_difference /= (double)forced->n;
+    out->top1_agreement /= (double)forced->n;
     return status;
 }
