@@ -119,7 +119,7 @@ static const char *const later_keys[] = {
     "haystack_hash", "code_similarity", "template", "seed",
     "context", "n_samples", "tokens_in_mean", "tokens_out_mean", "bos_count", "truncated", "status", "reason", "score",
     "score_stderr", "n_scored", "scores", "second_score", "second_score_stderr", "second_scores", "depths", "kl_mean", "kl_stderr",
-    "kl_samples", "nll_difference_mean", "nll_difference_stderr", "nll_difference_samples",
+    "kl_samples", "nll_difference_mean", "nll_difference_stderr", "nll_difference_samples", "top1_agreement",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
     "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "clock_end_mhz",
     "other_load_cpus", "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns",

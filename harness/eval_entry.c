@@ -169,6 +169,7 @@ static void put_scores(const struct kvl_eval_entry *entry, const struct kvl_eval
     if (job->task->score == NULL) {
         put_series(entry, kl, offsetof(struct kvl_eval_numbers, kl), scratch);
         put_series(entry, nll, offsetof(struct kvl_eval_numbers, nll_difference), scratch);
+        json_object_set(entry->record, "top1_agreement", json_object_get(entry->record, "score"));
     }
     gather(entry, offsetof(struct kvl_eval_numbers, depth), scratch);
     bool has_depth = false;

@@ -14,7 +14,8 @@
  *   status ("ok" | "skipped" | "oom" | "failed"), reason
  *   score, score_stderr, n_scored, scores (raw, of samples 0, 1, ...), the same of second_metric: second_score...;
  *   depths (of the needle in each sample, 0 to 1), and of fidelity tasks kl_mean, kl_stderr, kl_samples (nats a token),
- *   nll_difference_mean, nll_difference_stderr, nll_difference_samples (nats a token, > 0: worse than the reference)
+ *   nll_difference_mean, nll_difference_stderr, nll_difference_samples (nats a token, > 0: worse than the
+ *   reference), top1_agreement (the score)
  *   heads_stored, kept_per_layer (array), token_layers, token_layers_full, kv_bytes, kv_bytes_full, peak_bytes,
  *   peak_prefill_bytes, peak_decode_bytes, weight_bytes, workspace_bytes
  *     Peaks count everything that the backend holds, weights and workspace included, from a reset at the start of each phase

@@ -95,7 +95,7 @@ static void print_score_note(FILE *notes, const struct kvl_report_source *source
     const char *reference = kvl_method_at(0)->name;
     if (source->tasks.n == 0)
         return;
-    fputs(has_scores(&source->tasks) ? "Scores: ± standard error of the mean, n samples per task" : "Evaluated with", notes);
+    fputs(has_scores(&source->tasks) ? "Scores: ± standard error of the mean, n samples per task" : "n samples per task", notes);
     print_common(notes, &source->rows, KVL_KNOB_EVAL, keys);
     fputs(".\n", notes);
     print_template_note(notes, source);
