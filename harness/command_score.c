@@ -103,6 +103,51 @@ static enum kvl_status put(FILE *out, json_t *object)
     return KVL_OK;
 }
 
+/* A scored line and the configuration that kvlab ran, NULL where the line names none. */
+struct scored {
+    double score;
+    const char *config_key; /* borrowed */
+};
+
+static bool same_config(const struct scored *a, const struct scored *b)
+{
+    if (a->config_key == NULL || b->config_key == NULL)
+        return a->config_key == b->config_key;
+    return strcmp(a->config_key, b->config_key) == 0;
+}
+
+/* The mean over the lines of the same configuration as line `first`; values f64 [n] is scratch. */
+static enum kvl_status put_mean(const struct kvl_task *task, const struct scored *lines, int64_t n, int64_t first, double *values,
+                                FILE *out)
+{
+    int64_t n_values = 0;
+    for (int64_t i = first; i < n; i++)
+        if (same_config(&lines[i], &lines[first]))
+            values[n_values++] = lines[i].score;
+    double mean = kvl_mean(values, n_values), error = kvl_standard_error(values, n_values);
+    json_t *object = json_pack("{s:I, s:f, s:o, s:s, s:i}", "n", (json_int_t)n_values, "mean", mean, "stderr",
+                               isnan(error) ? json_null() : json_real(error), "metric", task->metric, "version", task->version);
+    if (lines[first].config_key != NULL)
+        json_object_set_new(object, "config_key", json_string(lines[first].config_key));
+    return put(out, object);
+}
+
+/* One mean per configuration, in the order in which they appear: those of several methods have none together. */
+static enum kvl_status put_means(const struct kvl_task *task, const struct scored *lines, int64_t n, FILE *out)
+{
+    double *values = calloc((size_t)n + 1, sizeof *values);
+    enum kvl_status status = values != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for %lld scores", (long long)n);
+    for (int64_t i = 0; i < n && status == KVL_OK; i++) {
+        bool is_first = true;
+        for (int64_t j = i - 1; j >= 0 && is_first; j--)
+            is_first = !same_config(&lines[i], &lines[j]);
+        if (is_first)
+            status = put_mean(task, lines, n, i, values, out);
+    }
+    free(values);
+    return status;
+}
+
 /* Scores of all lines of this task, in their order; a line that names another task is left out and counted. */
 static enum kvl_status score_lines(const struct kvl_task *task, const struct kvl_options *options, const json_t *lines,
                                    FILE *out, int64_t *n_others)
@@ -111,8 +156,8 @@ static enum kvl_status score_lines(const struct kvl_task *task, const struct kvl
     json_t *line;
     int64_t n = 0;
     enum kvl_status status = KVL_OK;
-    double *scores = calloc(json_array_size(lines) + 1, sizeof *scores);
-    if (scores == NULL)
+    struct scored *scored = calloc(json_array_size(lines) + 1, sizeof *scored);
+    if (scored == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for %zu scores", json_array_size(lines));
     json_array_foreach(lines, i, line) {
         const char *name = kvl_record_text(line, "task");
@@ -121,24 +166,25 @@ static enum kvl_status score_lines(const struct kvl_task *task, const struct kvl
             ++*n_others;
             continue;
         }
-        status = score_line(task, options, line, &scores[n], &second);
+        scored[n].config_key = kvl_record_text(line, "config_key");
+        status = score_line(task, options, line, &scored[n].score, &second);
         if (status != KVL_OK) {
             status = kvl_fail_prefix(status, "%s, line %zu", options->positional.items[1], i + 1);
             break;
         }
-        json_t *object = json_pack("{s:f}", "score", scores[n++]);
+        json_t *object = json_pack("{s:f}", "score", scored[n++].score);
         if (!isnan(second))
             json_object_set_new(object, "second_score", json_real(second));
         status = put(out, object);
         if (status != KVL_OK)
             break;
     }
-    double mean = kvl_mean(scores, n), error = kvl_standard_error(scores, n);
-    free(scores);
-    KVL_TRY(status);
-    return put(out, json_pack("{s:I, s:o, s:o, s:s, s:i}", "n", (json_int_t)n, "mean", isnan(mean) ? json_null() : json_real(mean),
-                              "stderr", isnan(error) ? json_null() : json_real(error), "metric", task->metric, "version",
-                              task->version));
+    if (status == KVL_OK && n == 0)
+        status = kvl_fail(KVL_E_FORMAT, "%s holds no output of %s", options->positional.items[1], task->name);
+    if (status == KVL_OK)
+        status = put_means(task, scored, n, out);
+    free(scored);
+    return status;
 }
 
 /* Nothing is printed before all is scored: a bad line leaves no half of an answer. */
