@@ -432,6 +432,41 @@ static void test_score_outputs(void **state)
     json_decref(lines);
 }
 
+/* A run made twice into one file has every sample twice: the later one counts, as in reports. */
+static void test_score_repeated(void **state)
+{
+    (void)state;
+    model_folder_write_text(&folder, "twice.jsonl",
+                            "{\"prediction\": \"fox\", \"answers\": [\"fox\"], \"config_key\": \"x\", \"index\": 0}\n"
+                            "{\"prediction\": \"fox\", \"answers\": [\"fox\"], \"config_key\": \"x\", \"index\": 1}\n"
+                            "{\"prediction\": \"dog\", \"answers\": [\"fox\"], \"config_key\": \"x\", \"index\": 0}\n");
+    struct process process = {.closed = -1};
+    run_process(&process, "score longbench/qasper $D/twice.jsonl");
+    assert_int_equal(process.code, 0);
+    assert_non_null(strstr(process.err, "warning: 1 lines of "));
+    free(process.err);
+    json_t *lines = record_lines_parse(process.out);
+    assert_int_equal(json_array_size(lines), 3);
+    check_summary(json_array_get(lines, 2), 2, 0.5, "x");
+    json_decref(lines);
+}
+
+/* 1,000 equal words score 1 here and 0 in Python, which gives up on its recursion: that is said. */
+static void test_score_too_deep(void **state)
+{
+    (void)state;
+    char line[16384] = "{\"prediction\": \"", words[8000] = "";
+    for (int i = 0; i < 1000; i++)
+        sprintf(words + strlen(words), "w%d ", i);
+    sprintf(line + strlen(line), "%s\", \"answers\": [\"%s\"]}\n", words, words);
+    model_folder_write_text(&folder, "deep.jsonl", line);
+    struct process process = {.closed = -1};
+    run_process(&process, "score longbench/gov_report $D/deep.jsonl");
+    assert_int_equal(process.code, 0);
+    assert_non_null(strstr(process.err, "note: 1 ROUGE-L pairs go beyond Python's recursion limit"));
+    process_free(&process);
+}
+
 /* A broken line is named and nothing is printed; no output at all is no score. */
 static void test_score_refused(void **state)
 {
@@ -770,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_generate),      cmocka_unit_test(test_prompts),          cmocka_unit_test(test_tokenize),
         cmocka_unit_test(test_list),          cmocka_unit_test(test_list_parameters),  cmocka_unit_test(test_help),
         cmocka_unit_test(test_eval),          cmocka_unit_test(test_score_samples),    cmocka_unit_test(test_score_outputs),
+        cmocka_unit_test(test_score_repeated), cmocka_unit_test(test_score_too_deep),
         cmocka_unit_test(test_score_refused), cmocka_unit_test(test_sharing),          cmocka_unit_test(test_resume),           cmocka_unit_test(test_kill),
         cmocka_unit_test(test_resume_malformed), cmocka_unit_test(test_memory),        cmocka_unit_test(test_memory_shared),
         cmocka_unit_test(test_bench),         cmocka_unit_test(test_bench_phases),
