@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "datasets/score/score.h"
 #include "datasets/task.h"
 #include "harness/command.h"
 #include "harness/json_text.h"
@@ -103,42 +104,130 @@ static enum kvl_status put(FILE *out, json_t *object)
     return KVL_OK;
 }
 
-/* Scores of all lines of this task, in their order; a line that names another task is left out and counted. */
+/* A scored line and the configuration that kvlab ran, NULL where the line names none. */
+struct scored {
+    double score;
+    const char *config_key; /* borrowed */
+};
+
+static bool same_config(const struct scored *a, const struct scored *b)
+{
+    if (a->config_key == NULL || b->config_key == NULL)
+        return a->config_key == b->config_key;
+    return strcmp(a->config_key, b->config_key) == 0;
+}
+
+/* The mean over the lines of the same configuration as line `first`; values f64 [n] is scratch. */
+static enum kvl_status put_mean(const struct kvl_task *task, const struct scored *lines, int64_t n, int64_t first, double *values,
+                                FILE *out)
+{
+    int64_t n_values = 0;
+    for (int64_t i = first; i < n; i++)
+        if (same_config(&lines[i], &lines[first]))
+            values[n_values++] = lines[i].score;
+    double mean = kvl_mean(values, n_values), error = kvl_standard_error(values, n_values);
+    json_t *object = json_pack("{s:I, s:f, s:o, s:s, s:i}", "n", (json_int_t)n_values, "mean", mean, "stderr",
+                               isnan(error) ? json_null() : json_real(error), "metric", task->metric, "version", task->version);
+    if (lines[first].config_key != NULL)
+        json_object_set_new(object, "config_key", json_string(lines[first].config_key));
+    return put(out, object);
+}
+
+/* One mean per configuration, in the order in which they appear: those of several methods have none together. */
+static enum kvl_status put_means(const struct kvl_task *task, const struct scored *lines, int64_t n, FILE *out)
+{
+    double *values = calloc((size_t)n + 1, sizeof *values);
+    enum kvl_status status = values != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for %lld scores", (long long)n);
+    for (int64_t i = 0; i < n && status == KVL_OK; i++) {
+        bool is_first = true;
+        for (int64_t j = i - 1; j >= 0 && is_first; j--)
+            is_first = !same_config(&lines[i], &lines[j]);
+        if (is_first)
+            status = put_mean(task, lines, n, i, values, out);
+    }
+    free(values);
+    return status;
+}
+
+/* Lines that are not scored. */
+struct left_out {
+    int64_t n_others;   /* of other tasks */
+    int64_t n_repeated; /* samples that a later line has again: a run that was made twice into one file */
+};
+
+/* "config_key#index" of a sample of kvlab; empty for another engine's line, which is never repeated. */
+static enum kvl_status name_sample(const json_t *line, char **name)
+{
+    const char *key = kvl_record_text(line, "config_key");
+    const json_t *index = json_object_get(line, "index");
+    bool named = key != NULL && json_is_integer(index);
+    size_t n = named ? strlen(key) + 24 : 1;
+    *name = calloc(n, 1);
+    if (*name == NULL)
+        return kvl_fail(KVL_E_OOM, "no memory for a sample's name");
+    if (named)
+        snprintf(*name, n, "%s#%lld", key, (long long)json_integer_value(index));
+    return KVL_OK;
+}
+
+/* Leaves the last of several lines of one sample: *is_last [lines]. */
+static enum kvl_status find_last(const json_t *lines, bool *is_last)
+{
+    json_t *seen = json_object();
+    enum kvl_status status = seen != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory to compare samples");
+    for (size_t i = json_array_size(lines); i-- > 0 && status == KVL_OK;) {
+        char *name = NULL;
+        status = name_sample(json_array_get(lines, i), &name);
+        if (status == KVL_OK) {
+            is_last[i] = *name == '\0' || json_object_get(seen, name) == NULL;
+            json_object_set_new(seen, name, json_true());
+        }
+        free(name);
+    }
+    json_decref(seen);
+    return status;
+}
+
+/* Scores of all lines of this task, in their order; those of other tasks and repeated ones are left out and counted. */
 static enum kvl_status score_lines(const struct kvl_task *task, const struct kvl_options *options, const json_t *lines,
-                                   FILE *out, int64_t *n_others)
+                                   FILE *out, struct left_out *left_out)
 {
     size_t i;
     json_t *line;
     int64_t n = 0;
-    enum kvl_status status = KVL_OK;
-    double *scores = calloc(json_array_size(lines) + 1, sizeof *scores);
-    if (scores == NULL)
-        return kvl_fail(KVL_E_OOM, "no memory for %zu scores", json_array_size(lines));
+    enum kvl_status status;
+    struct scored *scored = calloc(json_array_size(lines) + 1, sizeof *scored);
+    bool *is_last = calloc(json_array_size(lines) + 1, sizeof *is_last);
+    if (scored == NULL || is_last == NULL)
+        KVL_TRY_OUT(kvl_fail(KVL_E_OOM, "no memory for %zu scores", json_array_size(lines)));
+    KVL_TRY_OUT(find_last(lines, is_last));
     json_array_foreach(lines, i, line) {
         const char *name = kvl_record_text(line, "task");
         double second = NAN;
         if (name != NULL && strcmp(name, task->name) != 0) {
-            ++*n_others;
+            left_out->n_others++;
             continue;
         }
-        status = score_line(task, options, line, &scores[n], &second);
-        if (status != KVL_OK) {
-            status = kvl_fail_prefix(status, "%s, line %zu", options->positional.items[1], i + 1);
-            break;
+        if (!is_last[i]) {
+            left_out->n_repeated++;
+            continue;
         }
-        json_t *object = json_pack("{s:f}", "score", scores[n++]);
+        scored[n].config_key = kvl_record_text(line, "config_key");
+        status = score_line(task, options, line, &scored[n].score, &second);
+        if (status != KVL_OK)
+            KVL_TRY_OUT(kvl_fail_prefix(status, "%s, line %zu", options->positional.items[1], i + 1));
+        json_t *object = json_pack("{s:f}", "score", scored[n++].score);
         if (!isnan(second))
             json_object_set_new(object, "second_score", json_real(second));
-        status = put(out, object);
-        if (status != KVL_OK)
-            break;
+        KVL_TRY_OUT(put(out, object));
     }
-    double mean = kvl_mean(scores, n), error = kvl_standard_error(scores, n);
-    free(scores);
-    KVL_TRY(status);
-    return put(out, json_pack("{s:I, s:o, s:o, s:s, s:i}", "n", (json_int_t)n, "mean", isnan(mean) ? json_null() : json_real(mean),
-                              "stderr", isnan(error) ? json_null() : json_real(error), "metric", task->metric, "version",
-                              task->version));
+    if (n == 0)
+        KVL_TRY_OUT(kvl_fail(KVL_E_FORMAT, "%s holds no output of %s", options->positional.items[1], task->name));
+    KVL_TRY_OUT(put_means(task, scored, n, out));
+out:
+    free(scored);
+    free(is_last);
+    return status;
 }
 
 /* Nothing is printed before all is scored: a bad line leaves no half of an answer. */
@@ -146,16 +235,22 @@ static enum kvl_status print_scores(const struct kvl_task *task, const struct kv
 {
     char *text = NULL;
     size_t n_text = 0;
-    int64_t n_others = 0;
+    struct left_out left_out = {0};
     FILE *out = open_memstream(&text, &n_text);
     if (out == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for the scores");
-    enum kvl_status status = score_lines(task, options, lines, out, &n_others);
+    enum kvl_status status = score_lines(task, options, lines, out, &left_out);
     if (fclose(out) != 0 && status == KVL_OK)
         status = kvl_fail(KVL_E_OOM, "no memory for the scores");
-    if (status == KVL_OK && n_others > 0)
-        fprintf(stderr, "kvlab: warning: %lld lines of %s are of other tasks and are left out\n", (long long)n_others,
+    if (status == KVL_OK && left_out.n_others > 0)
+        fprintf(stderr, "kvlab: warning: %lld lines of %s are of other tasks and are left out\n", (long long)left_out.n_others,
                 options->positional.items[1]);
+    if (status == KVL_OK && left_out.n_repeated > 0)
+        fprintf(stderr, "kvlab: warning: %lld lines of %s are left out: later lines have the same samples again\n",
+                (long long)left_out.n_repeated, options->positional.items[1]);
+    if (status == KVL_OK && kvl_score_rouge_l_too_deep() > 0)
+        fprintf(stderr, "kvlab: note: %lld ROUGE-L pairs go beyond Python's recursion limit: the official script scores them 0\n",
+                (long long)kvl_score_rouge_l_too_deep());
     if (status == KVL_OK)
         fwrite(text, 1, n_text, stdout);
     free(text);

@@ -60,25 +60,42 @@ static void write_block(const struct source *source, const struct kvl_plot_data 
     fputs(n == 0 ? "NaN\tNaN\tNaN\n\n\n" : "\n\n", stream);
 }
 
+/* Tasks with a score, which are those drawn, and whether two are of one family. */
+static int count_scored(const struct kvl_scored_tasks *tasks, bool *has_means)
+{
+    int n = 0;
+    *has_means = false;
+    for (int t = 0; t < tasks->n; t++) {
+        n += !tasks->items[t].is_fidelity;
+        for (int other = 0; other < t; other++)
+            *has_means |= !tasks->items[t].is_fidelity && !tasks->items[other].is_fidelity
+                          && tasks->items[t].family == tasks->items[other].family;
+    }
+    return n;
+}
+
 /* The tasks by name where they fit into a line. */
 static void assign_remark(const struct source *source, FILE *settings)
 {
     enum { LINE = 110 };
     char names[LINE + 80] = "", text[sizeof names + 80];
     size_t n = 0;
+    bool has_means;
     for (int t = 0; t < source->tasks.n && n <= LINE; t++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%.70s", n > 0 ? ", " : "", source->tasks.items[t].name);
+        if (!source->tasks.items[t].is_fidelity)
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%.70s", n > 0 ? ", " : "", source->tasks.items[t].name);
     if (n > LINE)
-        snprintf(names, sizeof names, "mean over the %d tasks%s", source->tasks.n,
-                 source->tasks.n_families > 1 ? " of each family" : "");
+        snprintf(names, sizeof names, "mean over the %d tasks%s", count_scored(&source->tasks, &has_means),
+                 source->tasks.n_families > 1 ? ", family by family" : "");
     snprintf(text, sizeof text, "%s; with the standard error of the mean", names);
     kvl_plot_assign(settings, "remark", text);
 }
 
 static void assign_axes(const struct source *source, FILE *settings)
 {
-    bool means = source->tasks.n > source->tasks.n_families;
-    kvl_plot_assign(settings, "y_title", means ? "Score, mean over tasks (%)" : "Score (%)");
+    bool has_means;
+    count_scored(&source->tasks, &has_means);
+    kvl_plot_assign(settings, "y_title", has_means ? "Score, mean over tasks (%)" : "Score (%)");
     kvl_plot_assign(settings, "x_title", source->x.title);
 }
 

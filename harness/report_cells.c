@@ -15,9 +15,9 @@ static const struct kvl_report_time times[] = {
 };
 
 static const struct kvl_report_number numbers[] = {
-    {"KL", "kl_mean", 1, 4, -1},
-    {"ΔNLL", "nll_difference_mean", 1, 4, -1},
-    {"top-1 %", "top1_agreement", 100, 1, 1},
+    {"KL", "kl_mean", "kl_mean", "kl_stderr", 1, 4, -1},
+    {"ΔNLL", "nll_difference_mean", "nll_difference_mean", "nll_difference_stderr", 1, 4, -1},
+    {"top-1 %", "top1_agreement", "score", "score_stderr", 100, 1, 1}, /* the family's metric, so its score */
 };
 
 enum { N_TIMES = sizeof times / sizeof *times, N_NUMBERS = sizeof numbers / sizeof *numbers };
@@ -185,12 +185,25 @@ void kvl_cell_difference_high(struct kvl_report_source *source, const struct kvl
 void kvl_cell_fidelity(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
 {
     const json_t *record = scored(source, line, column);
-    double value = is_ok(record) ? kvl_record_number(record, column->number->key) : NAN;
-    if (record != NULL && !is_ok(record))
+    const struct kvl_report_number *number = column->number;
+    source->has_fidelity |= record != NULL;
+    if (record != NULL && !is_ok(record)) {
         snprintf(text, KVL_CELL, "%s", kvl_record_text(record, "status"));
-    else
-        write_number(source, column->number->scale * value, column->number->decimals, "", text);
-    source->has_fidelity |= text[0] != '\0';
+        return;
+    }
+    double error = record != NULL ? kvl_record_number(record, number->error_key) : NAN;
+    write_number(source, record != NULL ? number->scale * kvl_record_number(record, number->key) : NAN, number->decimals, "", text);
+    size_t n = strlen(text);
+    if (!kvl_report_is_csv(source) && n > 0 && !isnan(error))
+        snprintf(text + n, KVL_CELL - n, " ± %.*f", number->decimals, number->scale * error);
+}
+
+void kvl_cell_fidelity_error(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
+                             char *text)
+{
+    const json_t *record = scored(source, line, column);
+    if (is_ok(record))
+        write_number(source, column->number->scale * kvl_record_number(record, column->number->error_key), 0, "", text);
 }
 
 /* ---- times and memory ------------------------------------------------------------------------------------------------- */

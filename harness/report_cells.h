@@ -47,9 +47,9 @@ struct kvl_report_time {
 /* The i-th, NULL past the end. */
 const struct kvl_report_time *kvl_report_time_at(int i);
 
-/* A number of a fidelity record. */
+/* A number of a fidelity record and its standard error. */
 struct kvl_report_number {
-    const char *title, *key;
+    const char *title, *csv_title, *key, *error_key;
     double scale;
     int decimals, rank;
 };
@@ -59,7 +59,8 @@ const struct kvl_report_number *kvl_report_number_at(int i);
 bool kvl_report_is_csv(const struct kvl_report_source *source);
 
 /* Writers. Of a knob; of a score (column->scored) with its error, of the error and the samples alone, of a task's second score;
- * of the difference to the reference with its interval, and of its three numbers alone; of a fidelity number. */
+ * of the difference to the reference with its interval, and of its three numbers alone; of a fidelity number with its
+ * error, and of the error alone. */
 void kvl_cell_knob(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
 void kvl_cell_score(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
 void kvl_cell_error(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
@@ -74,6 +75,8 @@ void kvl_cell_difference_low(struct kvl_report_source *source, const struct kvl_
 void kvl_cell_difference_high(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
                               char *text);
 void kvl_cell_fidelity(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
+void kvl_cell_fidelity_error(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
+                             char *text);
 
 /* Of a time, and of its ratio to the reference; of the cache in MB and the peak of memory in MB. */
 void kvl_cell_time(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);

@@ -106,7 +106,7 @@ static void print_score_note(FILE *notes, const struct kvl_report_source *source
                        "none where every sample differs by the same.\n", reference);
     if (source->has_fidelity)
         fprintf(notes, "Fidelity: mean KL divergence from %s, difference in negative log-likelihood (nats a token), equal top-1 "
-                       "predictions.\n", reference);
+                       "predictions in percent, ± standard error of the mean.\n", reference);
     if (source->has_shares)
         fprintf(notes, "prefill %%: tokens times layers against %s; KV %%: bytes in the cache behind the prefill against %s.\n",
                 reference, reference);

@@ -425,6 +425,48 @@ static void print_mismatch(const struct job *job, FILE *notes)
     }
 }
 
+static bool is_mean(const char *measure)
+{
+    return strcmp(measure, "task_mean") == 0 || strcmp(measure, "category_mean") == 0;
+}
+
+static bool has_family_at(const struct kvl_scored_tasks *tasks, int family, double context)
+{
+    int place = kvl_scored_context(tasks, context);
+    for (int t = 0; t < tasks->n && place >= 0; t++)
+        if (tasks->items[t].family == family && tasks->occurs[t * tasks->n_contexts + place])
+            return true;
+    return false;
+}
+
+/* Published means are of all their tasks and contexts; ours of what was run, which is said. */
+static void print_means(const struct job *job, FILE *notes)
+{
+    const struct kvl_scored_tasks *tasks = &job->source->tasks;
+    bool has_mean = false, over_contexts = false;
+    for (int c = 0; c < job->published->n_columns && !job->published->is_bench; c++)
+        if (is_mean(job->published->columns[c].measure)) {
+            has_mean = true;
+            over_contexts |= isnan(job->published->columns[c].context);
+        }
+    if (!has_mean)
+        return;
+    int family = find_family(tasks, job->published->family), n_tasks = 0, n_contexts = 0;
+    fprintf(notes, "Our means are of what was run of %s:", job->published->family);
+    for (int t = 0; t < tasks->n; t++)
+        if (tasks->items[t].family == family)
+            fprintf(notes, "%s %s", n_tasks++ > 0 ? "," : "", tasks->items[t].title);
+    fprintf(notes, " (%d task%s)", n_tasks, n_tasks == 1 ? "" : "s");
+    for (int c = 0; c < job->lines->n_contexts && over_contexts; c++) {
+        char context[32];
+        if (isnan(job->lines->contexts[c]) || !has_family_at(tasks, family, job->lines->contexts[c]))
+            continue;
+        kvl_context_format(job->lines->contexts[c], context, sizeof context);
+        fprintf(notes, "%s %s", n_contexts++ > 0 ? "," : "; at", context);
+    }
+    fputs(".\n", notes);
+}
+
 static char *print_notes(const struct job *job)
 {
     char *text = NULL;
@@ -437,6 +479,7 @@ static char *print_notes(const struct job *job)
     } else {
         fprintf(notes, "Published: %s. Difference: ours minus published.\n", job->published->source);
         print_models(job, notes, true);
+        print_means(job, notes);
         if (has_others(job)) {
             fputs("Not shown, published for other models: ", notes);
             print_models(job, notes, false);

@@ -222,7 +222,17 @@ static void add_fidelity(struct sheet *sheet, int family, int place)
             struct kvl_column column = {.write = kvl_cell_fidelity, .place = place, .rank = number->rank, .number = number,
                                         .scored = {.average = KVL_OF_TASK, .task = t}};
             snprintf(column.head, sizeof column.head, "%s", is_csv ? "" : head);
-            add(sheet, &column, "%s%s%s", is_csv ? title : "", is_csv ? " " : "", is_csv ? number->key : number->title);
+            if (!is_csv) {
+                add(sheet, &column, "%s", number->title);
+                continue;
+            }
+            add(sheet, &column, "%s %s", title, number->csv_title);
+            column.rank = 0;
+            column.write = kvl_cell_fidelity_error;
+            add(sheet, &column, "%s %s error", title, number->csv_title);
+            column.write = kvl_cell_samples;
+            if (kvl_report_number_at(i + 1) == NULL)
+                add(sheet, &column, "%s n", title);
         }
     }
 }

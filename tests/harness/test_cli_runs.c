@@ -1,5 +1,6 @@
 /* The commands as scripts use them, on a tiny model: what programs read (DESIGN.md), resuming, memory limits, broken outputs. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -379,6 +380,117 @@ static void test_eval(void **state)
     json_decref(samples);
 }
 
+static void check_summary(const json_t *line, int64_t n, double mean, const char *config_key)
+{
+    assert_int_equal(integer(line, "n"), n);
+    assert_true(fabs(json_number_value(json_object_get(line, "mean")) - mean) < 1e-12);
+    assert_string_equal(text_of(line, "config_key"), config_key);
+}
+
+/* Samples scored again without the model: the scores that they carry, and each configuration's mean as in its record. */
+static void test_score_samples(void **state)
+{
+    (void)state;
+    free(run("eval $M --method full,fastkv --task niah --context 512 --samples 3 -o $D/niah.jsonl"));
+    json_t *records = load_lines("niah.jsonl"), *samples = load_lines("niah.samples.jsonl"), *record;
+    json_t *lines = record_lines_parse(run("score niah $D/niah.samples.jsonl"));
+    assert_int_equal(json_array_size(samples), 6);
+    assert_int_equal(json_array_size(lines), 6 + 2);
+    size_t i;
+    json_array_foreach(samples, i, record)
+        assert_true(json_equal(json_object_get(json_array_get(lines, i), "score"), json_object_get(record, "score")));
+    json_array_foreach(records, i, record)
+        check_summary(json_array_get(lines, 6 + i), 3, json_number_value(json_object_get(record, "score")),
+                      text_of(record, "config_key"));
+    json_decref(records);
+    json_decref(samples);
+    json_decref(lines);
+}
+
+/* Another engine's outputs: F1 of 1, 0 and 2/3 by hand. Outputs of two configurations have no mean together. */
+static void test_score_outputs(void **state)
+{
+    (void)state;
+    model_folder_write_text(&folder, "outputs.jsonl", "{\"pred\": \"Red fox.\", \"answers\": [\"no\", \"the red fox\"]}\n"
+                                                      "{\"pred\": \"dog\", \"answers\": [\"fox\"]}\n"
+                                                      "{\"pred\": \"a red fox\", \"answers\": [\"fox\"]}\n");
+    json_t *lines = record_lines_parse(run("score longbench/qasper $D/outputs.jsonl"));
+    const json_t *mean = json_array_get(lines, 3);
+    assert_int_equal(json_array_size(lines), 4);
+    assert_int_equal(integer(mean, "n"), 3);
+    assert_true(fabs(json_number_value(json_object_get(mean, "mean")) - 5.0 / 9) < 1e-12);
+    assert_null(json_object_get(mean, "config_key"));
+    json_decref(lines);
+    model_folder_write_text(&folder, "two.jsonl",
+                            "{\"prediction\": \"fox\", \"answers\": [\"fox\"], \"config_key\": \"x\"}\n"
+                            "{\"prediction\": \"fox\", \"answers\": [\"dog\"], \"config_key\": \"y\"}\n"
+                            "{\"prediction\": \"red fox\", \"answers\": [\"fox\"], \"config_key\": \"x\"}\n");
+    lines = record_lines_parse(run("score longbench/qasper $D/two.jsonl"));
+    assert_int_equal(json_array_size(lines), 5);
+    check_summary(json_array_get(lines, 3), 2, 5.0 / 6, "x");
+    check_summary(json_array_get(lines, 4), 1, 0, "y");
+    json_decref(lines);
+}
+
+/* A run made twice into one file has every sample twice: the later one counts, as in reports. */
+static void test_score_repeated(void **state)
+{
+    (void)state;
+    model_folder_write_text(&folder, "twice.jsonl",
+                            "{\"prediction\": \"fox\", \"answers\": [\"fox\"], \"config_key\": \"x\", \"index\": 0}\n"
+                            "{\"prediction\": \"fox\", \"answers\": [\"fox\"], \"config_key\": \"x\", \"index\": 1}\n"
+                            "{\"prediction\": \"dog\", \"answers\": [\"fox\"], \"config_key\": \"x\", \"index\": 0}\n");
+    struct process process = {.closed = -1};
+    run_process(&process, "score longbench/qasper $D/twice.jsonl");
+    assert_int_equal(process.code, 0);
+    assert_non_null(strstr(process.err, "warning: 1 lines of "));
+    free(process.err);
+    json_t *lines = record_lines_parse(process.out);
+    assert_int_equal(json_array_size(lines), 3);
+    check_summary(json_array_get(lines, 2), 2, 0.5, "x");
+    json_decref(lines);
+}
+
+/* 1,000 equal words score 1 here and 0 in Python, which gives up on its recursion: that is said. */
+static void test_score_too_deep(void **state)
+{
+    (void)state;
+    char line[16384] = "{\"prediction\": \"", words[8000] = "";
+    for (int i = 0; i < 1000; i++)
+        sprintf(words + strlen(words), "w%d ", i);
+    sprintf(line + strlen(line), "%s\", \"answers\": [\"%s\"]}\n", words, words);
+    model_folder_write_text(&folder, "deep.jsonl", line);
+    struct process process = {.closed = -1};
+    run_process(&process, "score longbench/gov_report $D/deep.jsonl");
+    assert_int_equal(process.code, 0);
+    assert_non_null(strstr(process.err, "note: 1 ROUGE-L pairs go beyond Python's recursion limit"));
+    process_free(&process);
+}
+
+/* A broken line is named and nothing is printed; no output at all is no score. */
+static void test_score_refused(void **state)
+{
+    (void)state;
+    static const char good[] = "{\"prediction\": \"fox\", \"answers\": [\"fox\"]}\n";
+    static const struct {
+        const char *more, *said;
+    } cases[] = {{"{\"prediction\": \"fox\", \"answers\": \"fox\"}\n", "score.jsonl, line 2: 'answers'"},
+                 {"{\"answers\": [\"fox\"]}\n", "score.jsonl, line 2: 'prediction'"},
+                 {"{\"prediction\": \n{}\n", "score.jsonl, line 2: malformed JSON"},
+                 {NULL, "score.jsonl holds no output of longbench/qasper"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "%s%s", cases[i].more != NULL ? good : "", cases[i].more != NULL ? cases[i].more : "");
+        model_folder_write_text(&folder, "score.jsonl", text);
+        struct process process = {.closed = -1};
+        run_process(&process, "score longbench/qasper $D/score.jsonl");
+        assert_int_equal(process.code, 1);
+        assert_int_equal(process.n_out, 0);
+        assert_non_null(strstr(process.err, cases[i].said));
+        process_free(&process);
+    }
+}
+
 /* One prefill for all methods that leave it as it is gives what a prefill for each gives: records, scores, texts, logits. */
 static void test_sharing(void **state)
 {
@@ -692,7 +804,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generate),      cmocka_unit_test(test_prompts),          cmocka_unit_test(test_tokenize),
         cmocka_unit_test(test_list),          cmocka_unit_test(test_list_parameters),  cmocka_unit_test(test_help),
-        cmocka_unit_test(test_eval), cmocka_unit_test(test_sharing),          cmocka_unit_test(test_resume),           cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_eval),          cmocka_unit_test(test_score_samples),    cmocka_unit_test(test_score_outputs),
+        cmocka_unit_test(test_score_repeated), cmocka_unit_test(test_score_too_deep),
+        cmocka_unit_test(test_score_refused), cmocka_unit_test(test_sharing),          cmocka_unit_test(test_resume),           cmocka_unit_test(test_kill),
         cmocka_unit_test(test_resume_malformed), cmocka_unit_test(test_memory),        cmocka_unit_test(test_memory_shared),
         cmocka_unit_test(test_bench),         cmocka_unit_test(test_bench_phases),
         cmocka_unit_test(test_bench_memory),  cmocka_unit_test(test_bench_time_limit),

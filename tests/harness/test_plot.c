@@ -225,7 +225,11 @@ static void data_of_accuracy(void **state)
     made_up_append(path, made_up_eval("snapkv", 0.2, 1024, "needle/vt", 0.5, 0.0625));
     made_up_append(path, made_up_eval("snapkv", 0.1, 1024, "needle/vt", 0.25, NAN));
     made_up_append(path, made_up_eval("snapkv", 0.1, 2048, "other/x", 1, 0)); /* a family of its own: a panel */
-    static const char *const parts[] = {"x_title='KV rate';", "ticks[1]=0.1;ticks[2]=0.2;", "n_references=1;",
+    json_t *fidelity = made_up_eval("snapkv", 0.1, 1024, "fidelity/text", 0.5, 0); /* no score: neither drawn nor named */
+    json_object_set_new(fidelity, "kl_mean", json_real(0.25));
+    made_up_append(path, fidelity);
+    static const char *const parts[] = {"x_title='KV rate';", "y_title='Score (%)';",
+                                        "remark='needle/vt, other/x; with the standard error of the mean';", "ticks[1]=0.1;ticks[2]=0.2;", "n_references=1;",
                                         "groups[1]='needle, 1k tokens';", "groups[2]='other, 2k tokens';", NULL};
     assert_given("accuracy-kv-rate", path, parts,
                  "NaN\t75\t12.5\n\n\n0.1\t25\t0\n0.2\t50\t6.25\n\n\nNaN\tNaN\tNaN\n\n\n0.1\t100\t0\n\n\n");

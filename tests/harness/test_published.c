@@ -219,7 +219,8 @@ static void beside_ours(void **state)
                      "                       difference  +0.20      -      -      -      -\n");
     assert_has(text, "\nPublished: FastKV, arXiv 2502.01068 v7, RULER table: LLaMA-3.1-8B-Instruct, 10 % KV, 11 tasks, 64 new tokens. "
                      "Difference: ours minus published.\n"
-                     "Ours, Llama-3.1-8B-Instruct, is matched with published LLaMA-3.1-8B-Instruct by name.\n");
+                     "Ours, Llama-3.1-8B-Instruct, is matched with published LLaMA-3.1-8B-Instruct by name.\n"
+                     "Our means are of what was run of ruler: vt (1 task).\n");
     free(text);
 }
 
@@ -275,6 +276,10 @@ static void parameters_and_means(void **state)
     char cell[64];
     assert_false(csv_cell(csv, 2, 0, cell, sizeof cell)); /* one number was published */
     free(csv);
+    made_up_append(path, made_up_eval("fastkv", 0.1, 4096, "trace/variables", 0.5, 0.1)); /* of another family */
+    char *text = published_report_of(path, KVL_TABLE_TEXT, "own");
+    assert_has(text, "Our means are of what was run of needle: vt (1 task); at 1k, 2k.\n");
+    free(text);
     stop_own();
 }
 

@@ -324,24 +324,29 @@ static void fidelity(void **state)
     static const struct {
         const char *method;
         double kl, nll, top1;
-    } rows[] = {{"snapkv", 0.5, 0.25, 0.75}, {"fastkv", 0.125, -0.0625, 0.5}};
+    } rows[] = {{"snapkv", 0.5, 0.25, 0.75}, {"fastkv", 0.125, -0.0625, 0.5}}; /* fields as eval writes them */
     for (int i = 0; i < 2; i++) {
-        json_t *record = made_up_eval(rows[i].method, 0.1, 2048, "fidelity/text", NAN, NAN);
+        json_t *record = made_up_eval(rows[i].method, 0.1, 2048, "fidelity/text", rows[i].top1, 0.03125);
+        json_object_set_new(record, "metric", json_string("top1_agreement"));
         json_object_set_new(record, "kl_mean", json_real(rows[i].kl));
+        json_object_set_new(record, "kl_stderr", json_real(0.0625));
         json_object_set_new(record, "nll_difference_mean", json_real(rows[i].nll));
-        json_object_set_new(record, "top1_agreement", json_real(rows[i].top1));
+        json_object_set_new(record, "nll_difference_stderr", json_real(0.25));
         made_up_append(path, record);
     }
     char *text = report_of(path, KVL_TABLE_MARKDOWN);
     assert_has(text, "**Fidelity to full: fidelity, 2k tokens**");
     assert_has(text, "| method | KV rate | text<br>KL | text<br>ΔNLL | text<br>top-1 % |");
-    assert_has(text, "| snapkv | 0.1 | 0.5000 | 0.2500 | **75.0** |");
-    assert_has(text, "| fastkv | 0.1 | **0.1250** | **-0.0625** | 50.0 |"); /* less is better */
+    assert_has(text, "| snapkv | 0.1 | 0.5000 ± 0.0625 | 0.2500 ± 0.2500 | **75.0 ± 3.1** |");
+    assert_has(text, "| fastkv | 0.1 | **0.1250 ± 0.0625** | **-0.0625 ± 0.2500** | 50.0 ± 3.1 |"); /* less is better */
     assert_lacks(text, "Scores");
     free(text);
     char *csv = report_of(path, KVL_TABLE_CSV);
     assert_cell(csv, 1, "fidelity/text kl_mean", "0.5");
+    assert_cell(csv, 1, "fidelity/text kl_mean error", "0.0625");
     assert_cell(csv, 2, "fidelity/text top1_agreement", "50");
+    assert_cell(csv, 2, "fidelity/text top1_agreement error", "3.125");
+    assert_cell(csv, 2, "fidelity/text n", "12");
     free(csv);
 }
 
