@@ -211,7 +211,6 @@ enum kvl_status kvl_eval_entry_finish(struct kvl_eval_entry *entry, const struct
         json_object_set_new(entry->record, "status", json_string("ok"));
     put_scores(entry, job, scratch);
     put_counts(entry);
-    json_object_set_new(entry->record, "peak_bytes", json_integer(job->bench->ctx->memory.peak));
     free(scratch);
     return kvl_sink_put(job->sink, json_incref(entry->record));
 }

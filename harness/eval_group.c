@@ -259,7 +259,6 @@ enum kvl_status kvl_eval_group_run(const struct kvl_eval_job *job)
     waiting = calloc((size_t)entries.n + 1, sizeof *waiting);
     if (waiting == NULL)
         KVL_TRY_OUT(kvl_fail(KVL_E_OOM, "no memory for %d configurations", entries.n));
-    job->bench->ctx->memory.peak = job->bench->ctx->memory.current;
     KVL_TRY_OUT(run_samples(job, &entries, waiting));
     for (int i = 0; i < entries.n; i++)
         KVL_TRY_OUT(kvl_eval_entry_finish(&entries.items[i], job));

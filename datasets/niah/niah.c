@@ -22,8 +22,7 @@ static const char question[] =
 static const char fastkv_opening[] = "<|im_start|> ";
 
 /* Depths in percent. The FastKV repository rounds ten equal steps. */
-static const int plain_depths[] = {0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100};
-static const int fastkv_depths[] = {0, 11, 22, 33, 44, 56, 67, 78, 89, 100};
+static const int depths[] = {0, 11, 22, 33, 44, 56, 67, 78, 89, 100};
 
 /* One sample while it is made. */
 struct draft {
@@ -102,11 +101,10 @@ static enum kvl_status write_user(void *data, const struct kvl_filler_room *room
 static enum kvl_status make(const struct kvl_task *task, struct draft *draft, struct kvl_sample *sample)
 {
     const struct kvl_task_request *request = draft->request;
-    int64_t n_depths = draft->fastkv ? (int64_t)(sizeof fastkv_depths / sizeof *fastkv_depths)
-                                     : (int64_t)(sizeof plain_depths / sizeof *plain_depths);
+    int64_t n_depths = (int64_t)(sizeof depths / sizeof *depths);
     struct kvl_text user = {0}, prefix = {0};
     enum kvl_status status;
-    draft->depth = (draft->fastkv ? fastkv_depths : plain_depths)[request->index % n_depths];
+    draft->depth = depths[request->index % n_depths];
     draft->full_stop = kvl_tokenizer_find(request->tokenizer, ".");
     KVL_TRY_OUT(read_haystack(draft, request->index / n_depths));
     KVL_TRY_OUT(kvl_generator_fill(task, request, "", write_user, draft, &user));

@@ -84,7 +84,7 @@ static void check(const struct kvl_task_request *request, int percent, int64_t s
     kvl_prompt_free(&prompt);
 }
 
-static const int fastkv_depths[] = {0, 11, 22, 33, 44, 56, 67, 78, 89, 100};
+static const int depths[] = {0, 11, 22, 33, 44, 56, 67, 78, 89, 100};
 
 static void check_grid(const struct kvl_tokenizer *tokenizer, const char *chat, const int64_t *contexts, int n_contexts,
                        int64_t slack)
@@ -93,9 +93,9 @@ static void check_grid(const struct kvl_tokenizer *tokenizer, const char *chat, 
         for (int index = 0; index < 13; index++) {
             struct kvl_task_request request = {tokenizer, find_chat(chat), contexts[c], 3, index, &settings};
             settings.protocol = KVL_PROTOCOL_PLAIN;
-            check(&request, index % 11 * 10, slack);
+            check(&request, depths[index % 10], slack);
             settings.protocol = KVL_PROTOCOL_FASTKV;
-            check(&request, fastkv_depths[index % 10], slack);
+            check(&request, depths[index % 10], slack);
         }
     settings.protocol = KVL_PROTOCOL_PLAIN;
 }
@@ -141,8 +141,8 @@ static void test_rounds(void **state)
     essay += strlen(book);
     for (request.index = 1; request.index < 12; request.index++) {
         assert_ok(niah()->make(niah(), &request, &other));
-        assert_true((memcmp(strstr(other.user, "<book> ") + 7 + (request.index == 11 ? strlen(book) - 7 : 0), essay, 60) == 0)
-                    == (request.index < 11));
+        assert_true((memcmp(strstr(other.user, "<book> ") + 7 + (request.index == 10 ? strlen(book) - 7 : 0), essay, 60) == 0)
+                    == (request.index < 10));
         kvl_sample_free(&other);
     }
     request.index = 0;
@@ -169,7 +169,7 @@ static void test_folder(void **state)
         for (int index = 0; index < 22; index++) {
             struct kvl_task_request request = {tokenizer, NULL, n_context, 5, index, &settings};
             struct kvl_sample sample;
-            check(&request, index % 11 * 10, 120);
+            check(&request, depths[index % 10], 120);
             assert_ok(niah()->make(niah(), &request, &sample));
             assert_true(kvl_utf8_check(sample.user, (int64_t)strlen(sample.user)) < 0);
             assert_null(strstr(sample.user, "\xef\xbf\xbd"));

@@ -594,7 +594,7 @@ static void test_resume_malformed(void **state)
 static int64_t peak_of(const char *method)
 {
     char line[256];
-    snprintf(line, sizeof line, "eval $M --task needle/single_noise --context 2k --samples 1 --kv-rate 0.1 --json --method %s",
+    snprintf(line, sizeof line, "bench $M --context 2k --phase prefill --samples 1 --warmup 0 --force --kv-rate 0.1 --json --method %s",
              method);
     json_t *records = record_lines_parse(run(line));
     int64_t peak = integer(json_array_get(records, 0), "peak_bytes");

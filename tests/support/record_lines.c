@@ -40,7 +40,7 @@ json_t *record_lines_load(const char *path)
 /* A record without what differs between two runs of the same thing. */
 static json_t *without_times(const json_t *record)
 {
-    static const char *const moving[] = {"run_id", "time_utc", "argv", "clock_mhz", "peak_bytes", "kvlab_commit", "kvlab_dirty"};
+    static const char *const moving[] = {"run_id", "time_utc", "argv", "clock_mhz", "kvlab_commit", "kvlab_dirty"};
     json_t *copy = json_deep_copy(record);
     for (size_t i = 0; i < sizeof moving / sizeof *moving; i++)
         json_object_del(copy, moving[i]);

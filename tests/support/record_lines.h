@@ -12,7 +12,7 @@ char *record_lines_text(const char *path, size_t *n);
 json_t *record_lines_parse(char *text);
 json_t *record_lines_load(const char *path);
 
-/* The same records in any order, each once; times, run ids, argv, clock and peak memory aside. */
+/* The same records in any order, each once; times, run ids, argv and clock aside. */
 void record_lines_check_same(const json_t *got, const json_t *expected, const char *what);
 
 #endif
