@@ -63,6 +63,7 @@ find_sanitizer() {
         /usr/local/cuda/compute-sanitizer/compute-sanitizer /opt/nvidia/compute-sanitizer/compute-sanitizer; do
         [ -n "$tool" ] && [ -x "$tool" ] && echo "$tool" && return
     done
+    find /opt /usr/local -name compute-sanitizer -type f -print -quit 2>/dev/null
 }
 
 [ -x "$pack/kvlab" ] || { echo "$pack/kvlab is not there: cmake --preset gpu && cmake --build --preset gpu" >&2; exit 2; }
