@@ -593,7 +593,12 @@ static enum kvl_status capture_step(struct kvl_engine *engine, struct kvl_sessio
     for (int64_t l = 0; l < n_layer; l++)
         layers[l].n = held[l];
     session->graph_of = engine->n_reserved;
-    return status != KVL_OK ? status : ended;
+    if (status == KVL_OK)
+        return ended;
+    if (session->graph != NULL) /* half a step */
+        be->graph_free(engine->ctx, session->graph);
+    session->graph = NULL;
+    return status;
 }
 
 /* Records the step where the backend can and the policy leaves the cache alone: what evicts queues other operations each time. */
@@ -632,7 +637,8 @@ enum kvl_status kvl_engine_step(struct kvl_engine *engine, struct kvl_session *s
     if (engine->b.n_tokens < session->plan.n_prompt + session->plan.n_new)
         KVL_TRY(reserve(engine, session->plan.n_prompt + session->plan.n_new));
     int32_t position = (int32_t)session->position;
-    KVL_TRY(be->upload(engine->ctx, engine->b.ids, &id, sizeof id));
+    /* Both by value with the launch: no copy from the host, which may wait for the queue. */
+    KVL_TRY(be->range(engine->ctx, &(struct kvl_range){engine->b.ids, 1, 1, 0, 1, id}));
     KVL_TRY(be->range(engine->ctx, &(struct kvl_range){session->position_at, 1, 1, 0, 1, position}));
     KVL_TRY_RANGE(engine->ctx, "decode step", position, launch_step(engine, session));
     session->position++;

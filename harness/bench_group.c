@@ -80,6 +80,7 @@ static enum kvl_status time_once(const struct kvl_bench_group *group, struct ent
     enum kvl_status status;
     KVL_TRY_OUT(kvl_session_init(&session, bench->engine, &entry->config->run->policy, group->n_context, group->n_new));
     KVL_TRY_OUT(kvl_engine_reserve(bench->engine, sessions, 1));
+    KVL_TRY_OUT(ctx->be->sync(ctx)); /* what the session's making has queued is not the prefill's */
     ctx->memory.peak = ctx->memory.current;
     double start = nanoseconds();
     KVL_TRY_OUT(kvl_engine_prefill(bench->engine, &(struct kvl_prefill){.ids = ids, .n = group->n_context}, sessions, 1));

@@ -112,7 +112,8 @@ struct kvl_backend {
     void (*weight_free)(struct kvl_ctx *ctx, struct kvl_weight *weight);
     int64_t (*weight_bytes)(const struct kvl_weight *weight);
 
-    /* Bytes of scratch that an operation with these shapes needs (pointers are not read). */
+    /* Bytes of scratch that an operation with these shapes needs (pointers are not read); more tokens or entries never need
+     * less. */
     int64_t (*attend_scratch)(const struct kvl_ctx *ctx, const struct kvl_attend *op);
     int64_t (*attend_cache_scratch)(const struct kvl_ctx *ctx, const struct kvl_attend_cache *op);
 

@@ -4,6 +4,8 @@
 #ifndef KVL_METHOD_H
 #define KVL_METHOD_H
 
+#include <stdalign.h>
+
 #include "core/policy.h"
 
 #ifdef __cplusplus
@@ -54,7 +56,7 @@ struct kvl_method_run {
     struct kvl_ctx *ctx;                    /* between begin and end */
     void *memory[KVL_MAX_MEMORY];           /* device memory, freed by the common end */
     int n_memory;
-    _Alignas(16) char state[KVL_METHOD_STATE]; /* the method's own, of method->state_size bytes */
+    alignas(16) char state[KVL_METHOD_STATE]; /* the method's own, of method->state_size bytes */
 };
 
 struct kvl_method {

@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in one command and under 8 minutes: the CUDA tests, compute-sanitizer on small shapes, and a sweep of
 # all methods over a model of real size.
 #
-#   tests/gpu.sh [PROGRAMS [FOLDER_OF_RESULTS]]
+#   tests/gpu.sh [PROGRAMS [FOLDER_OF_RESULTS]]   (both as seen from the repository's root)
 #
 # The programs come from `cmake --preset gpu && cmake --build --preset gpu` on any machine with nvcc: build/gpu/pack, and the same as
 # one file, build/gpu/pack.tar.gz. Copy either and the sources to a machine with a GPU and run this there. Records, logs and the table go to the
@@ -17,7 +17,14 @@ contexts=${KVLAB_GPU_CONTEXTS:-8k 32k}
 case $pack in
 *.tar.gz) tar xzf "$pack" -C "$(dirname "$pack")" && pack=${pack%.tar.gz} ;;
 esac
-export LD_LIBRARY_PATH="$PWD/$pack/lib:${LD_LIBRARY_PATH:-}:/usr/local/cuda/lib64"
+case $pack in
+/*) ;;
+*) pack=$PWD/$pack ;;
+esac
+# cuBLASLt comes with the toolkit, or with a Python package (PyTorch's); which version, the program says.
+cublas=$(grep -aoh 'libcublasLt\.so\.[0-9]*' "$pack"/lib/libkvlab_kernels.so 2>/dev/null | head -n 1)
+cublas=$(find /usr/local/cuda/lib64/ /usr/local /usr/lib /opt -name "${cublas:-none}" -print -quit 2>/dev/null)
+export LD_LIBRARY_PATH="$pack/lib${cublas:+:${cublas%/*}}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 export KVLAB_TEST_BACKEND=cuda KVLAB_GOLDEN_DIR="$PWD/tests/golden" XDG_CACHE_HOME="${XDG_CACHE_HOME:-/tmp/kvlab-cache}"
 logs="$results/logs"
 mkdir -p "$logs" "$XDG_CACHE_HOME"
@@ -56,6 +63,7 @@ find_sanitizer() {
         /usr/local/cuda/compute-sanitizer/compute-sanitizer /opt/nvidia/compute-sanitizer/compute-sanitizer; do
         [ -n "$tool" ] && [ -x "$tool" ] && echo "$tool" && return
     done
+    find /opt /usr/local -name compute-sanitizer -type f -print -quit 2>/dev/null
 }
 
 [ -x "$pack/kvlab" ] || { echo "$pack/kvlab is not there: cmake --preset gpu && cmake --build --preset gpu" >&2; exit 2; }

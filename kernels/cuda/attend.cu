@@ -15,6 +15,7 @@
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/tune.h"
+#include "kernels/cuda/vector.cuh"
 #include "kernels/cuda/warp.cuh"
 
 namespace {

@@ -17,6 +17,7 @@
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/tune.h"
+#include "kernels/cuda/vector.cuh"
 #include "kernels/cuda/warp.cuh"
 
 namespace {
@@ -406,6 +407,20 @@ int64_t chunk_entries(int64_t n_bound)
     return tune::CACHE_CHUNKS[i].entries;
 }
 
+/* The most chunks that any bound up to this one gives: there are fewer again where chunks grow, and scratch that was made for
+ * many entries serves fewer. */
+int64_t most_chunks(int64_t n_bound)
+{
+    int64_t most = 0;
+    for (const tune::cache_chunk &row : tune::CACHE_CHUNKS) {
+        int64_t n = kvl_div_up(n_bound < row.n_bound ? n_bound : row.n_bound, row.entries);
+        most = n > most ? n : most;
+        if (n_bound <= row.n_bound)
+            break;
+    }
+    return most;
+}
+
 template <class T> problem<T> make_problem(const struct kvl_attend_cache *op)
 {
     problem<T> p = {};
@@ -486,8 +501,7 @@ template <class T> enum kvl_status run_all(cudaStream_t stream, const struct kvl
 int64_t kvl_cuda_attend_cache_scratch(const struct kvl_ctx *ctx, const struct kvl_attend_cache *op)
 {
     (void)ctx;
-    int64_t n_chunks = kvl_div_up(op->n_bound, chunk_entries(op->n_bound));
-    return op->q.n_heads * (n_chunks * (op->q.head_size + 2) + op->n_bound + 1) * static_cast<int64_t>(sizeof(float));
+    return op->q.n_heads * (most_chunks(op->n_bound) * (op->q.head_size + 2) + op->n_bound + 1) * static_cast<int64_t>(sizeof(float));
 }
 
 enum kvl_status kvl_cuda_attend_cache(struct kvl_ctx *ctx, const struct kvl_attend_cache *op)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "kernels/cuda/cuda.h"
 
@@ -76,12 +77,12 @@ static bool read_cached(const char *path, struct kvl_ceilings *out)
     return fine;
 }
 
-/* By way of a file of its own name, so that no reader sees half of it. A folder that cannot be written to costs the next run a
+/* By way of a file of the process's own, so that no reader sees half of it. A folder that cannot be written to costs the next run a
  * measurement, no more. */
 static void write_cached(const char *path, const struct kvl_ceilings *ceilings)
 {
-    char aside[PATH_SIZE + 8];
-    snprintf(aside, sizeof aside, "%s.new", path);
+    char aside[PATH_SIZE + 24];
+    snprintf(aside, sizeof aside, "%s.%ld", path, (long)getpid());
     FILE *file = fopen(aside, "w");
     if (file == NULL)
         return;

@@ -20,10 +20,5 @@ __device__ inline float exp2_approx(float x)
 #endif
 }
 
-__device__ inline float to_float(float x) { return x; }
-__device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ inline void from_float(float x, float *to) { *to = x; }
-__device__ inline void from_float(float x, __nv_bfloat16 *to) { *to = __float2bfloat16_rn(x); }
-
 } // namespace kvl
 #endif

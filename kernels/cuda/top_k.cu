@@ -4,7 +4,6 @@
 #include "kernels/top_k.h"
 
 #include "kernels/cuda/launch.cuh"
-#include "kernels/cuda/math.cuh"
 #include "kernels/cuda/tune.h"
 #include "kernels/cuda/warp.cuh"
 

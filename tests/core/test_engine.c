@@ -406,6 +406,23 @@ static void test_steps_allocate_nothing(void **state)
     bench_close(&b);
 }
 
+/* A cache that is shorter than the prompt may be split into more parts than one of the prompt's length: the workspace has room. */
+static void test_steps_fit_the_workspace(void **state)
+{
+    (void)state;
+    enum { N = 4200, N_NEW = 2 };
+    struct bench b;
+    bench_open(&b, 3, 2, 0, KVL_F32);
+    struct job job = {.method = "snapkv", .profile = KVL_PROFILE_FASTKV, .budget = {.rate = 0.9}, .n = N, .n_tokens = 1 + N_NEW};
+    struct kvl_method_run *run = job_method(&job, &b.model->shape);
+    struct kvl_session session;
+    assert_ok(kvl_session_init(&session, b.engine, &run->policy, N, N_NEW)); /* records a step where there are graphs */
+    assert_true(session.cache.layers[0].n_max < 4096);
+    kvl_session_free(&session);
+    free(run);
+    bench_close(&b);
+}
+
 /* Under every limit a run either succeeds or says that memory is short, and gives back what it took. */
 static void test_out_of_memory(void **state)
 {
@@ -615,7 +632,7 @@ int main(void)
         cmocka_unit_test(test_memory_returns),  cmocka_unit_test(test_workspace),
         cmocka_unit_test(test_peak_is_ones_own),
         cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_goes_on_after_out_of_memory),
-        cmocka_unit_test(test_steps_allocate_nothing),
+        cmocka_unit_test(test_steps_allocate_nothing), cmocka_unit_test(test_steps_fit_the_workspace),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_caps_refused),
         cmocka_unit_test(test_short_prompts),
     };

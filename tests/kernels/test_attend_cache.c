@@ -199,12 +199,28 @@ static void check_threads(struct kit *kit)
             }
 }
 
+/* Scratch for a cache serves every smaller one: the engine makes it once, for the longest. */
+static void check_scratch(struct kit *kit)
+{
+    enum { MOST = 40000 };
+    struct kvl_attend_cache op = {.q = {.n_heads = 32, .head_size = 128}, .n_stored = 8, .n_max = MOST};
+    for (int64_t before = 0; op.n_bound < MOST;) {
+        op.n_bound++;
+        int64_t bytes = kit->ctx->be->attend_cache_scratch(kit->ctx, &op);
+        if (bytes < before)
+            fail_msg("%lld entries need %lld bytes, one fewer %lld", (long long)op.n_bound, (long long)bytes, (long long)before);
+        before = bytes;
+    }
+    assert_true(kit->ctx->be->attend_cache_scratch(kit->ctx, &op) > 0);
+}
+
 int main(void)
 {
     const struct kernel_test tests[] = {{"attend_cache by hand", check_by_hand},
                                         {"attend_cache sizes", check_sizes},
                                         {"attend_cache windows", check_windows},
                                         {"attend_cache uneven heads", check_uneven},
-                                        {"attend_cache and threads", check_threads}};
+                                        {"attend_cache and threads", check_threads},
+                                        {"attend_cache scratch", check_scratch}};
     return run_kernel_tests(tests, (int)COUNT_OF(tests));
 }

@@ -3,6 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h> /* nothing but empty macros without the sanitizer */
+#else
+#define ASAN_POISON_MEMORY_REGION(from, bytes) ((void)(from), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(from, bytes) ((void)(from), (void)(bytes))
+#endif
 
 #include "kernels/cpu/simd.h"
 #ifdef KVL_CUDA_HOST
@@ -117,13 +123,32 @@ static void check_guard(const char *zone, const char *which)
             fail_msg("%s: the guard zone %s an array was written at byte %d", case_text, which, i);
 }
 
+/* Under ASan the guard zones may not even be read, where the device's memory is the host's; not by the kernels, that is: the kit
+ * opens them for its own copies. */
+static void close_guards(const struct kit *kit, int i)
+{
+    char *base = kit->memory[i].base;
+    if (strcmp(kit->device->be->name, "cuda") == 0)
+        return;
+    ASAN_POISON_MEMORY_REGION(base, KIT_GUARD);
+    ASAN_POISON_MEMORY_REGION(base + KIT_GUARD + kit->memory[i].bytes, KIT_GUARD);
+}
+
+static void open_guards(const struct kit *kit, int i)
+{
+    if (strcmp(kit->device->be->name, "cuda") != 0)
+        ASAN_UNPOISON_MEMORY_REGION(kit->memory[i].base, (size_t)kit->memory[i].bytes + 2 * KIT_GUARD);
+}
+
 /* Downloads memory i whole, guards included, and looks at these; the content begins at KIT_GUARD. */
 static char *download(struct kit *kit, int i)
 {
     int64_t bytes = kit->memory[i].bytes;
     char *copy = malloc((size_t)bytes + 2 * KIT_GUARD);
     assert_non_null(copy);
+    open_guards(kit, i);
     assert_ok(kit->ctx->be->download(kit->ctx, copy, kit->memory[i].base, bytes + 2 * KIT_GUARD));
+    close_guards(kit, i);
     check_guard(copy, "before");
     check_guard(copy + KIT_GUARD + bytes, "behind");
     return copy;
@@ -133,6 +158,7 @@ void kit_clear(struct kit *kit)
 {
     for (int i = 0; i < kit->n_memory; i++) {
         free(download(kit, i));
+        open_guards(kit, i);
         kit->ctx->be->free(kit->ctx, kit->memory[i].base);
     }
     for (int i = 0; i < kit->n_host; i++)
@@ -174,7 +200,8 @@ static void *device_memory(struct kit *kit, const void *content, int64_t bytes)
     assert_ok(kit->ctx->be->upload(kit->ctx, base, image, bytes + 2 * KIT_GUARD));
     free(image);
     kit->memory[kit->n_memory].base = base;
-    kit->memory[kit->n_memory++].bytes = bytes;
+    kit->memory[kit->n_memory].bytes = bytes;
+    close_guards(kit, kit->n_memory++);
     return (char *)base + KIT_GUARD;
 }
 

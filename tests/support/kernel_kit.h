@@ -28,7 +28,7 @@ struct kit {
     const struct device *device;
     struct kvl_ctx *ctx;
     struct {
-        char *base; /* guard, content, guard */
+        char *base; /* guard, content, guard; under ASan a kernel that so much as reads a guard is reported */
         int64_t bytes;
     } memory[KIT_MAX];
     int n_memory;
