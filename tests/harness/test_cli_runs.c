@@ -697,7 +697,8 @@ static void test_bench_memory(void **state)
     json_decref(others);
 }
 
-/* A time limit takes its rounds out of what is left to do: progress ends at its total. */
+/* A time limit takes the rounds that it has no room for out of what is left to do. How many that are is a forecast, which a busy
+ * machine may belie by the end. */
 static void test_bench_time_limit(void **state)
 {
     (void)state;
@@ -711,7 +712,7 @@ static void test_bench_time_limit(void **state)
             first_total = total;
     assert_int_equal(first_total, 2 * 1002);
     assert_true(done < first_total && done >= 2 * 3);
-    assert_int_equal(done, total);
+    assert_true(total >= done && total < first_total / 2);
     process_free(&process);
 }
 
