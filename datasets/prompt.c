@@ -14,17 +14,12 @@ static const struct kvl_task_settings *settings_of(const struct kvl_task_request
     return request->settings != NULL ? request->settings : &no_settings;
 }
 
-static bool is_fastkv(const struct kvl_task_request *request)
-{
-    return settings_of(request)->protocol == KVL_PROTOCOL_FASTKV;
-}
-
 const struct kvl_chat_template *kvl_prompt_template(const struct kvl_task *task, const struct kvl_task_request *request)
 {
     const struct kvl_chat_template *chat = request->chat;
     if (chat == NULL || task->no_template)
         return NULL;
-    if (!is_fastkv(request))
+    if (!kvl_task_is_fastkv(request))
         return chat;
     const char *family = task->fastkv.no_template_family;
     return task->fastkv.no_template || (family != NULL && strcmp(family, chat->family) == 0) ? NULL : chat;
@@ -40,7 +35,7 @@ static int64_t bos_before(const struct kvl_task *task, const struct kvl_task_req
 {
     const struct kvl_chat_template *chat = kvl_prompt_template(task, request);
     int64_t of_template = chat != NULL && chat->wants_bos && kvl_tokenizer_bos(request->tokenizer) >= 0;
-    if (is_fastkv(request))
+    if (kvl_task_is_fastkv(request))
         return of_template + bos_of_tokenizer(request);
     return chat != NULL ? of_template : bos_of_tokenizer(request);
 }
@@ -61,7 +56,7 @@ static enum kvl_status push_bos(const struct kvl_task_request *request, int64_t 
 static enum kvl_status write_user(const struct kvl_task *task, const struct kvl_task_request *request,
                                   const struct kvl_sample *sample, char **user, const char **prefix)
 {
-    bool inside = is_fastkv(request) && task->fastkv.prefix_in_user;
+    bool inside = kvl_task_is_fastkv(request) && task->fastkv.prefix_in_user;
     struct kvl_text text = {0};
     enum kvl_status status = kvl_text_add(&text, sample->user);
     if (status == KVL_OK)
@@ -107,7 +102,7 @@ out:
 static int64_t limit_of(const struct kvl_task_request *request)
 {
     const struct kvl_task_settings *settings = settings_of(request);
-    return settings->max_prompt > 0 ? settings->max_prompt : is_fastkv(request) ? FASTKV_MAX_PROMPT : 0;
+    return settings->max_prompt > 0 ? settings->max_prompt : kvl_task_is_fastkv(request) ? FASTKV_MAX_PROMPT : 0;
 }
 
 /* *text without its middle where it has more than the limit's tokens, n_bos of BOS in front counted; *n_uncut is 0 otherwise. */
@@ -200,12 +195,12 @@ static enum kvl_status make(struct kvl_prompt *prompt, const struct kvl_task *ta
 {
     int64_t n_bos = bos_before(task, request);
     KVL_TRY(task->make(task, request, &prompt->sample));
-    if (!is_fastkv(request))
+    if (!kvl_task_is_fastkv(request))
         KVL_TRY(cut_user(prompt, request));
     KVL_TRY(render(task, request, &prompt->sample, &prompt->text));
-    if (is_fastkv(request)) /* the FastKV repository cuts what the template made; special tokens and their BOS are lost */
+    if (kvl_task_is_fastkv(request)) /* the FastKV repository cuts what the template made; special tokens and their BOS are lost */
         KVL_TRY(cut_middle(request, n_bos, &prompt->text, &prompt->n_uncut));
-    bool lost_bos = is_fastkv(request) && prompt->n_uncut > 0;
+    bool lost_bos = kvl_task_is_fastkv(request) && prompt->n_uncut > 0;
     return tokenize(prompt, task, request, query_aware, lost_bos ? bos_of_tokenizer(request) : n_bos);
 }
 
@@ -244,10 +239,10 @@ enum kvl_status kvl_prompt_count(const struct kvl_task *task, const struct kvl_t
 int64_t kvl_prompt_max_new_tokens(const struct kvl_task *task, const struct kvl_task_request *request,
                                   const struct kvl_sample *sample)
 {
-    return is_fastkv(request) && task->fastkv.max_new_tokens > 0 ? task->fastkv.max_new_tokens : sample->max_new_tokens;
+    return kvl_task_is_fastkv(request) && task->fastkv.max_new_tokens > 0 ? task->fastkv.max_new_tokens : sample->max_new_tokens;
 }
 
 const char *kvl_prompt_stop(const struct kvl_task *task, const struct kvl_task_request *request, const struct kvl_sample *sample)
 {
-    return is_fastkv(request) && task->fastkv.prefix_in_user ? NULL : sample->stop;
+    return kvl_task_is_fastkv(request) && task->fastkv.prefix_in_user ? NULL : sample->stop;
 }

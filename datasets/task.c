@@ -23,6 +23,11 @@ static const struct kvl_task *(*const families[])(int i) = {
     kvl_fidelity_task_at,
 };
 
+bool kvl_task_is_fastkv(const struct kvl_task_request *request)
+{
+    return request->settings != NULL && request->settings->protocol == KVL_PROTOCOL_FASTKV;
+}
+
 const struct kvl_task *kvl_task_at(int i)
 {
     if (i < 0)

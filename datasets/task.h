@@ -24,6 +24,9 @@ struct kvl_task_request {
     const struct kvl_task_settings *settings; /* NULL: all defaults */
 };
 
+/* Whether --protocol fastkv holds for a request. */
+bool kvl_task_is_fastkv(const struct kvl_task_request *request);
+
 struct kvl_sample {
     char *user;            /* the user's message */
     int64_t n_before_question; /* bytes of `user` that a query-agnostic run compresses before the rest is seen; 0: the task has

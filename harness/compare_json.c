@@ -13,11 +13,6 @@
 #include "harness/json_text.h"
 #include "harness/record.h"
 
-static json_t *real_or_null(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *field_or_null(const json_t *record, const char *field)
 {
     json_t *value = record != NULL ? json_object_get(record, field) : NULL;
@@ -45,10 +40,10 @@ static json_t *row_json(const struct kvl_compare_row *row, const char *label)
     const struct kvl_estimate *e = &row->change;
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:b, s:b}", "verdict",
                      kvl_outcome_name(row->outcome), "measure", row->measure->name, "what", label, "knobs",
-                     knobs_json(row->next != NULL ? row->next : row->base), "base", real_or_null(row->base_value), "new",
-                     real_or_null(row->next_value), "change", real_or_null(e->value), "low", real_or_null(e->low), "high",
-                     real_or_null(e->high), "p", real_or_null(e->p), "p_adjusted", real_or_null(row->p_adjusted), "n_base",
-                     (json_int_t)row->n_base, "n_new", (json_int_t)row->n_next, "base_status",
+                     knobs_json(row->next != NULL ? row->next : row->base), "base", kvl_json_real_or_null(row->base_value), "new",
+                     kvl_json_real_or_null(row->next_value), "change", kvl_json_real_or_null(e->value), "low",
+                     kvl_json_real_or_null(e->low), "high", kvl_json_real_or_null(e->high), "p", kvl_json_real_or_null(e->p),
+                     "p_adjusted", kvl_json_real_or_null(row->p_adjusted), "n_base", (json_int_t)row->n_base, "n_new", (json_int_t)row->n_next, "base_status",
                      field_or_null(row->base, "status"), "new_status", field_or_null(row->next, "status"),
                      "too_few", row->too_few, "disturbed", row->disturbed);
 }
@@ -64,7 +59,7 @@ static json_t *comparison_json(const struct kvl_comparison *comparison, const st
         "{s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:o}", "base", side_json(sides->base_name, sides->base), "new",
         side_json(sides->next_name, sides->next), "threshold_score", limits->score, "threshold_nats",
         limits->nats, "threshold_latency", limits->latency, "threshold_memory", limits->memory, "alpha",
-        limits->alpha, "n_tests", comparison->n_tests, "median_time_ratio", real_or_null(comparison->time_ratio));
+        limits->alpha, "n_tests", comparison->n_tests, "median_time_ratio", kvl_json_real_or_null(comparison->time_ratio));
     for (int v = 0; v < KVL_N_OUTCOMES; v++) /* "new" is the side */
         json_object_set_new(object, v == KVL_OUTCOME_NEW ? "new_rows" : kvl_outcome_name((enum kvl_outcome)v),
                             json_integer(comparison->counts[v]));

@@ -87,11 +87,6 @@ static void side_free(struct side *side)
     free(side->items);
 }
 
-static bool is_ok(const json_t *record)
-{
-    return strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 static bool lists(const json_t *phases, const char *name)
 {
     for (size_t i = 0; i < json_array_size(phases); i++) {
@@ -121,7 +116,7 @@ static bool wants(const json_t *record, const struct kvl_measure *measure)
 static bool has(const json_t *record, const struct kvl_measure *measure)
 {
     const json_t *value = json_object_get(record, measure->field);
-    return strcmp(kvl_record_text(record, "kind"), measure->kind) == 0 && is_ok(record)
+    return strcmp(kvl_record_text(record, "kind"), measure->kind) == 0 && kvl_record_is_ok(record)
            && (json_is_number(value) || json_array_size(value) > 0);
 }
 
@@ -188,8 +183,8 @@ static enum kvl_status collect(struct side *side, json_t *places, const struct k
         bool bare = false;
         for (int m = 0; m < (int)N_MEASURES; m++) {
             bool is_there = has(set->records[r], &measures[m]), wanted = wants(set->records[r], &measures[m]);
-            bare = bare || (wanted && !is_there && is_ok(set->records[r]) && measures[m].unit != KVL_MEASURE_MEMORY);
-            if (is_there || (wanted && !is_ok(set->records[r])))
+            bare = bare || (wanted && !is_there && kvl_record_is_ok(set->records[r]) && measures[m].unit != KVL_MEASURE_MEMORY);
+            if (is_there || (wanted && !kvl_record_is_ok(set->records[r])))
                 KVL_TRY(add_item(side, places, set->records[r], &measures[m], &out->n_older));
         }
         out->n_bare += bare;

@@ -4,17 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/json_text.h"
 #include "harness/record_set.h"
 #include "harness/statistics.h"
 
 static json_t *text_or_null(const char *text)
 {
     return text != NULL ? json_string(text) : json_null();
-}
-
-static json_t *real_or_null(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
 }
 
 static void describe_task(json_t *record, const struct kvl_eval_job *job)
@@ -88,7 +84,7 @@ static void write_numbers(json_t *line, const struct kvl_eval_numbers *numbers)
 {
     for (size_t i = 0; i < N_FIELDS; i++) {
         const char *at = (const char *)numbers + fields[i].offset;
-        json_object_set_new(line, fields[i].key, fields[i].is_real ? real_or_null(*(const double *)(const void *)at)
+        json_object_set_new(line, fields[i].key, fields[i].is_real ? kvl_json_real_or_null(*(const double *)(const void *)at)
                                                                    : json_integer(*(const int64_t *)(const void *)at));
     }
     json_object_set_new(line, "logits_hash", json_string(numbers->logits_hash));
@@ -141,7 +137,7 @@ static json_t *list(const double *x, int64_t n)
 {
     json_t *array = json_array();
     for (int64_t i = 0; i < n; i++)
-        json_array_append_new(array, real_or_null(x[i]));
+        json_array_append_new(array, kvl_json_real_or_null(x[i]));
     return array;
 }
 
@@ -153,8 +149,8 @@ static void put_series(const struct kvl_eval_entry *entry, const char *const key
     json_object_set_new(record, keys[2], list(scratch, entry->n_done));
     if (entry->over)
         return;
-    json_object_set_new(record, keys[0], real_or_null(kvl_mean(scratch, entry->n_done)));
-    json_object_set_new(record, keys[1], real_or_null(kvl_standard_error(scratch, entry->n_done)));
+    json_object_set_new(record, keys[0], kvl_json_real_or_null(kvl_mean(scratch, entry->n_done)));
+    json_object_set_new(record, keys[1], kvl_json_real_or_null(kvl_standard_error(scratch, entry->n_done)));
 }
 
 static void put_scores(const struct kvl_eval_entry *entry, const struct kvl_eval_job *job, double *scratch)

@@ -1,6 +1,7 @@
 #include "harness/json_text.h"
 
 #include <stdbool.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,4 +62,9 @@ char *kvl_json_line(const json_t *value)
     }
     *out = '\0';
     return text;
+}
+
+json_t *kvl_json_real_or_null(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
 }

@@ -12,6 +12,9 @@ extern "C" {
  * malloc'd, without a newline; NULL where there is no memory. */
 char *kvl_json_line(const json_t *value);
 
+/* A number, or null where x is NaN or infinite. */
+json_t *kvl_json_real_or_null(double x);
+
 #ifdef __cplusplus
 }
 #endif

@@ -25,16 +25,11 @@ struct panel {
 
 static const struct bar no_bar = {NAN, NAN, NAN, ""};
 
-static bool is_ok(const json_t *record)
-{
-    return record != NULL && strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 /* A time with "1.62x" above it: the reference's over this one; the reference itself has none. */
 static struct bar read_time(const struct kvl_rows *rows, const struct kvl_row *row, const struct panel *panel)
 {
     const json_t *record = kvl_row_measured(rows, row, panel->key);
-    if (!is_ok(record))
+    if (!kvl_record_is_ok(record))
         return no_bar;
     const json_t *reference = kvl_rows_reference(rows, row, record, panel->key);
     double low = kvl_record_number(record, panel->low), high = kvl_record_number(record, panel->high);
@@ -53,7 +48,7 @@ static const json_t *cache_record(const struct kvl_rows *rows, const struct kvl_
     const json_t *record;
     for (int g = 0; g < 2; g++)
         for (int i = 0; (record = kvl_rows_next(rows, groups[g], &i)) != NULL;)
-            if (is_ok(record) && !isnan(kvl_record_number(record, "kv_bytes")))
+            if (kvl_record_is_ok(record) && !isnan(kvl_record_number(record, "kv_bytes")))
                 return record;
     return NULL;
 }
@@ -75,7 +70,7 @@ static struct bar read_cache(const struct kvl_rows *rows, const struct kvl_row *
 static struct bar read_peak(const struct kvl_rows *rows, const struct kvl_row *row, const struct panel *panel)
 {
     const json_t *record = row->bench != NULL ? kvl_row_measured(rows, row, panel->key) : NULL;
-    double value = is_ok(record) ? panel->scale * kvl_record_number(record, panel->key) : NAN;
+    double value = kvl_record_is_ok(record) ? panel->scale * kvl_record_number(record, panel->key) : NAN;
     return (struct bar){value, value, value, ""};
 }
 

@@ -8,11 +8,6 @@
 
 static const char *const sizes[] = {"kv_rate", "kv_budget", NULL}, *const nothing[] = {NULL};
 
-static bool is_ok(const json_t *record)
-{
-    return record != NULL && strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 /* A time in ms with its spread; NaN where there is none. */
 struct span {
     double median, low, high;
@@ -26,7 +21,7 @@ static struct span read_span(const struct kvl_rows *rows, const struct kvl_row *
     snprintf(low, sizeof low, "%s_p05_ns", phase);
     snprintf(high, sizeof high, "%s_p95_ns", phase);
     const json_t *record = row->bench != NULL ? kvl_row_measured(rows, row, median) : NULL;
-    if (!is_ok(record))
+    if (!kvl_record_is_ok(record))
         return (struct span){NAN, NAN, NAN};
     struct span span = {1e-6 * kvl_record_number(record, median), 1e-6 * kvl_record_number(record, low),
                         1e-6 * kvl_record_number(record, high)};

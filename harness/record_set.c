@@ -43,6 +43,12 @@ double kvl_record_number(const json_t *record, const char *key)
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+bool kvl_record_is_ok(const json_t *record)
+{
+    const char *status = record != NULL ? kvl_record_text(record, "status") : NULL;
+    return status != NULL && strcmp(status, "ok") == 0;
+}
+
 bool kvl_record_same(const json_t *a, const json_t *b)
 {
     bool no_a = a == NULL || json_is_null(a), no_b = b == NULL || json_is_null(b);

@@ -26,6 +26,9 @@ void kvl_record_set_free(struct kvl_record_set *set); /* leaves {0} */
 const char *kvl_record_text(const json_t *record, const char *key);
 double kvl_record_number(const json_t *record, const char *key);
 
+/* Whether there is a record and its configuration came to its end. */
+bool kvl_record_is_ok(const json_t *record);
+
 /* Whether two values are the same: missing equals null, 1 equals 1.0. */
 bool kvl_record_same(const json_t *a, const json_t *b);
 

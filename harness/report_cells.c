@@ -37,11 +37,6 @@ bool kvl_report_is_csv(const struct kvl_report_source *source)
     return source->format == KVL_TABLE_CSV;
 }
 
-static bool is_ok(const json_t *record)
-{
-    return record != NULL && strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 static void write_number(const struct kvl_report_source *source, double value, int decimals, const char *unit, char *text)
 {
     if (isnan(value))
@@ -99,7 +94,7 @@ static void write_score(const struct kvl_report_source *source, struct kvl_score
 void kvl_cell_score(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
 {
     const json_t *record = scored(source, line, column);
-    if (record != NULL && !is_ok(record))
+    if (record != NULL && !kvl_record_is_ok(record))
         snprintf(text, KVL_CELL, "%s", kvl_record_text(record, "status"));
     else
         write_score(source, score_of(source, line, column), text);
@@ -113,7 +108,7 @@ void kvl_cell_error(struct kvl_report_source *source, const struct kvl_line *lin
 void kvl_cell_samples(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
 {
     const json_t *record = scored(source, line, column);
-    if (is_ok(record))
+    if (kvl_record_is_ok(record))
         write_number(source, kvl_record_number(record, "n_scored"), 0, "", text);
 }
 
@@ -121,7 +116,7 @@ void kvl_cell_samples(struct kvl_report_source *source, const struct kvl_line *l
 void kvl_cell_second(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
 {
     const json_t *record = scored(source, line, column);
-    if (!is_ok(record))
+    if (!kvl_record_is_ok(record))
         return;
     const json_t *samples = json_object_get(record, "second_scores");
     size_t n = json_array_size(samples);
@@ -187,7 +182,7 @@ void kvl_cell_fidelity(struct kvl_report_source *source, const struct kvl_line *
     const json_t *record = scored(source, line, column);
     const struct kvl_report_number *number = column->number;
     source->has_fidelity |= record != NULL;
-    if (record != NULL && !is_ok(record)) {
+    if (record != NULL && !kvl_record_is_ok(record)) {
         snprintf(text, KVL_CELL, "%s", kvl_record_text(record, "status"));
         return;
     }
@@ -202,7 +197,7 @@ void kvl_cell_fidelity_error(struct kvl_report_source *source, const struct kvl_
                              char *text)
 {
     const json_t *record = scored(source, line, column);
-    if (is_ok(record))
+    if (kvl_record_is_ok(record))
         write_number(source, column->number->scale * kvl_record_number(record, column->number->error_key), 0, "", text);
 }
 
@@ -218,7 +213,7 @@ static const json_t *measured(const struct kvl_report_source *source, const stru
 void kvl_cell_time(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
 {
     const json_t *record = measured(source, line, column);
-    if (record != NULL && !is_ok(record))
+    if (record != NULL && !kvl_record_is_ok(record))
         snprintf(text, KVL_CELL, "%s", kvl_record_text(record, "status"));
     else if (record != NULL)
         write_number(source, kvl_record_number(record, column->time->key) / 1e6, column->time->decimals, "", text);
@@ -229,7 +224,7 @@ void kvl_cell_ratio(struct kvl_report_source *source, const struct kvl_line *lin
     const char *key = column->time->key;
     const json_t *record = measured(source, line, column);
     const json_t *reference =
-        is_ok(record) ? kvl_rows_reference(&source->rows, line->rows[column->place], record, key) : NULL;
+        kvl_record_is_ok(record) ? kvl_rows_reference(&source->rows, line->rows[column->place], record, key) : NULL;
     double ratio = reference != NULL ? kvl_record_number(reference, key) / kvl_record_number(record, key) : NAN;
     if (!isfinite(ratio))
         return;
@@ -246,7 +241,7 @@ static const json_t *record_with(const struct kvl_report_source *source, const s
     const json_t *record;
     for (int g = 0; g < n_kinds; g++)
         for (int i = 0; (record = kvl_rows_next(&source->rows, groups[g], &i)) != NULL;)
-            if (is_ok(record) && !isnan(kvl_record_number(record, key)))
+            if (kvl_record_is_ok(record) && !isnan(kvl_record_number(record, key)))
                 return record;
     return NULL;
 }
@@ -296,7 +291,7 @@ static void add_shares(const struct kvl_report_source *source, const struct kvl_
     const json_t *record;
     for (int i = 0; (record = kvl_rows_next(&source->rows, group, &i)) != NULL;) {
         double share = 100 * kvl_record_number(record, key) / kvl_record_number(record, full_key);
-        if (!is_ok(record) || !isfinite(share) || !in_family(source, column, record))
+        if (!kvl_record_is_ok(record) || !isfinite(share) || !in_family(source, column, record))
             continue;
         shares->least = shares->n == 0 ? share : fmin(shares->least, share);
         shares->most = shares->n == 0 ? share : fmax(shares->most, share);
@@ -349,7 +344,7 @@ void kvl_cell_n(struct kvl_report_source *source, const struct kvl_line *line, c
     for (int c = 0; c < column->place; c++)
         for (int i = 0; line->rows[c] != NULL
                         && (record = kvl_rows_next(&source->rows, line->rows[c]->eval_group, &i)) != NULL;) {
-            double n = is_ok(record) && in_family(source, column, record) ? kvl_record_number(record, "n_scored") : NAN;
+            double n = kvl_record_is_ok(record) && in_family(source, column, record) ? kvl_record_number(record, "n_scored") : NAN;
             least = fmin(least, n);
             most = fmax(most, n);
         }

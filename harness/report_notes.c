@@ -151,11 +151,6 @@ static void print_reason(FILE *notes, const json_t *record)
             reason != NULL ? reason : "no reason given");
 }
 
-static bool is_ok(const json_t *record)
-{
-    return strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 /* Whether a cell of the row reads the record. */
 static bool is_used(const struct kvl_report_source *source, const struct kvl_row *row, const json_t *record)
 {
@@ -194,7 +189,7 @@ static void print_reasons(FILE *notes, const struct kvl_report_source *source)
     for (int i = 0; i < source->rows.set->n; i++) {
         const json_t *record = source->rows.set->records[i];
         const struct kvl_row *row = row_of(&source->rows, i);
-        if (row == NULL || is_ok(record) || !is_used(source, row, record))
+        if (row == NULL || kvl_record_is_ok(record) || !is_used(source, row, record))
             continue;
         if (++n <= MAX_REASONS)
             print_reason(notes, record);

@@ -41,11 +41,6 @@ static const struct measure {
     {"decode_speedup", "decode_token_median_ns", 1, true},
 };
 
-static bool is_ok(const json_t *record)
-{
-    return record != NULL && strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 static double bench_number(const struct kvl_rows *rows, const struct kvl_row *row, const char *name)
 {
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++) {
@@ -53,7 +48,7 @@ static double bench_number(const struct kvl_rows *rows, const struct kvl_row *ro
         if (strcmp(measure->name, name) != 0)
             continue;
         const json_t *record = kvl_row_measured(rows, row, measure->key);
-        double value = is_ok(record) ? measure->scale * kvl_record_number(record, measure->key) : NAN;
+        double value = kvl_record_is_ok(record) ? measure->scale * kvl_record_number(record, measure->key) : NAN;
         if (!measure->is_ratio || isnan(value))
             return value;
         const json_t *reference = kvl_rows_reference(rows, row, record, measure->key);

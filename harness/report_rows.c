@@ -13,11 +13,6 @@ static bool is_reference(const json_t *record)
     return strcmp(kvl_record_text(record, "method"), kvl_method_at(0)->name) == 0;
 }
 
-static bool is_ok(const json_t *record)
-{
-    return strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 static int kind_of(const json_t *record)
 {
     const char *kind = kvl_record_text(record, "kind");
@@ -280,7 +275,7 @@ const json_t *kvl_row_measured(const struct kvl_rows *rows, const struct kvl_row
 {
     const json_t *record;
     for (int i = 0; (record = kvl_rows_next(rows, row->bench_group, &i)) != NULL;)
-        if (!is_ok(record) || !isnan(kvl_record_number(record, key)))
+        if (!kvl_record_is_ok(record) || !isnan(kvl_record_number(record, key)))
             return record;
     return NULL;
 }
@@ -299,7 +294,7 @@ const json_t *kvl_rows_reference(const struct kvl_rows *rows, const struct kvl_r
         const json_t *record = rows->set->records[i];
         const struct kvl_row_group *group = rows->group[i] >= 0 ? &rows->groups[rows->group[i]] : NULL;
         if (group == NULL || group->kind != KVL_KNOB_BENCH || !group->is_reference || strcmp(group->ratio_key, ratio_key) != 0
-            || !is_ok(record) || isnan(kvl_record_number(record, key)))
+            || !kvl_record_is_ok(record) || isnan(kvl_record_number(record, key)))
             continue;
         if (kvl_record_same(json_object_get(record, "run_id"), json_object_get(measured, "run_id")))
             return record;
@@ -315,7 +310,7 @@ const json_t *kvl_rows_scored_reference(const struct kvl_rows *rows, const struc
     for (int i = 0; i < rows->set->n; i++) {
         const json_t *record = rows->set->records[i];
         const struct kvl_row_group *group = rows->group[i] >= 0 ? &rows->groups[rows->group[i]] : NULL;
-        if (group != NULL && group->kind == KVL_KNOB_EVAL && group->is_reference && is_ok(record)
+        if (group != NULL && group->kind == KVL_KNOB_EVAL && group->is_reference && kvl_record_is_ok(record)
             && strcmp(group->ratio_key, ratio_key) == 0
             && kvl_record_same(json_object_get(record, "task"), json_object_get(scored, "task"))
             && kvl_record_same(json_object_get(record, "task_version"), json_object_get(scored, "task_version")))

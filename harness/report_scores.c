@@ -239,11 +239,6 @@ int kvl_scored_weights(const struct kvl_scored_tasks *tasks, const struct kvl_sc
     return n_taken;
 }
 
-static bool is_ok(const json_t *record)
-{
-    return record != NULL && strcmp(kvl_record_text(record, "status"), "ok") == 0;
-}
-
 struct kvl_score kvl_row_score(const struct kvl_rows *rows, const struct kvl_row *row, const struct kvl_scored_tasks *tasks,
                                const struct kvl_scored *what)
 {
@@ -253,8 +248,8 @@ struct kvl_score kvl_row_score(const struct kvl_rows *rows, const struct kvl_row
         if (weights[t] == 0)
             continue;
         const json_t *record = kvl_row_scored(rows, row, &tasks->items[t]);
-        double score = is_ok(record) ? kvl_record_number(record, "score") : NAN;
-        double error = is_ok(record) ? weights[t] * kvl_record_number(record, "score_stderr") : NAN;
+        double score = kvl_record_is_ok(record) ? kvl_record_number(record, "score") : NAN;
+        double error = kvl_record_is_ok(record) ? weights[t] * kvl_record_number(record, "score_stderr") : NAN;
         sum += weights[t] * score;
         squares += error * error;
     }
@@ -293,7 +288,7 @@ static struct kvl_difference task_difference(const struct kvl_rows *rows, const 
                                              const struct kvl_scored_task *task)
 {
     const json_t *record = kvl_row_scored(rows, row, task);
-    const json_t *reference = is_ok(record) ? kvl_rows_scored_reference(rows, row, record) : NULL;
+    const json_t *reference = kvl_record_is_ok(record) ? kvl_rows_scored_reference(rows, row, record) : NULL;
     size_t n = reference != NULL ? json_array_size(json_object_get(record, "scores")) : 0;
     double *a = calloc(2 * n + 1, sizeof *a), *b = a != NULL ? a + n : NULL;
     int64_t n_pairs = 0;

@@ -164,7 +164,7 @@ static enum kvl_status fill(const struct kvl_task *task, const struct kvl_task_r
     if (sample->answer_prefix == NULL)
         return kvl_fail(KVL_E_OOM, "no memory for a prompt");
     /* LongBench's script ends these answers at the first newline; FastKV's own copy of it does not, but wants a token of all. */
-    bool fastkv = request->settings != NULL && request->settings->protocol == KVL_PROTOCOL_FASTKV;
+    bool fastkv = kvl_task_is_fastkv(request);
     sample->stop = config->one_line && !fastkv ? "\n" : NULL;
     sample->min_one_token = config->one_line || fastkv;
     sample->depth = NAN;

@@ -127,7 +127,7 @@ static enum kvl_status niah_make(const struct kvl_task *task, const struct kvl_t
 {
     struct draft draft = {
         .request = request,
-        .fastkv = request->settings != NULL && request->settings->protocol == KVL_PROTOCOL_FASTKV,
+        .fastkv = kvl_task_is_fastkv(request),
     };
     *sample = (struct kvl_sample){0};
     KVL_TRY(kvl_generator_check(task, request));

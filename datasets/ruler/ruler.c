@@ -216,7 +216,7 @@ static enum kvl_status fill(const struct ruler_config *config, const struct kvl_
     sample->n_before_question = parts.n_question;
     sample->depth = NAN;
     sample->max_new_tokens = config->max_new_tokens;
-    sample->min_one_token = request->settings != NULL && request->settings->protocol == KVL_PROTOCOL_FASTKV;
+    sample->min_one_token = kvl_task_is_fastkv(request);
     return kvl_json_lines_strings(record, "outputs", true, &sample->answers, &sample->n_answers);
 }
 
