@@ -1,7 +1,7 @@
 # Shell functions that quickstart.sh and test.sh share: packages, build, the small model. Sourced with the repository as the
 # working folder. POSIX sh with `local`.
 
-PACKAGES="ca-certificates git gcc g++ libc6-dev make cmake pkg-config libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev
+PACKAGES="ca-certificates git gcc g++ libc6-dev make cmake pkg-config libjansson-dev libpcre2-dev libutf8proc-dev
 libcmocka-dev gnuplot-nox python3 python3-pip unzip"
 SMALL_MODEL="models/SmolLM2-135M-Instruct.Q4_1.gguf"
 SMALL_MODEL_SHA256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

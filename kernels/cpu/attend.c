@@ -17,8 +17,9 @@
 
 enum {
     KEY_BLOCK = 256,
-    MAX_ROWS = 96, /* of a job: 8 register tiles */
+    MAX_ROWS = 192, /* of a job: 16 register tiles share a block of keys and values, which may come from a far cache */
     MAX_HEAD = 256,
+    MAX_GROUP = 96,
 };
 
 static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
@@ -62,55 +63,72 @@ int64_t kvl_window_begin(const int32_t *pos, int64_t row, const int32_t *key_pos
     return low;
 }
 
-void kvl_pack_keys(const struct kvl_heads *k, int64_t head, int64_t first, float *out)
+static char *packed_keys(const struct plan *plan, int64_t head, int64_t first)
+{
+    return plan->keys + (size_t)((head * plan->n_padded + first) * plan->e) * plan->size;
+}
+
+static char *packed_values(const struct plan *plan, int64_t head, int64_t feature_block, int64_t first)
+{
+    int64_t block = head * (plan->e_padded / KVL_TILE_COLS) + feature_block;
+    return plan->values + (size_t)((block * plan->n_padded + first) * KVL_TILE_COLS) * plan->size;
+}
+
+/* 32 keys as rows of 32-bit elements, [32][e]: floats, or pairs of bfloat16 as they lie; zeros past the last token. */
+static void collect_keys(const struct kvl_simd *simd, const struct kvl_heads *k, int64_t head, int64_t first, bool pairs,
+                         uint32_t *rows, int64_t n)
 {
     for (int64_t j = 0; j < KVL_TILE_COLS; j++) {
-        bool inside = first + j < k->n_tokens;
-        const void *key = inside ? kvl_heads_at(k, first + j, head) : NULL;
-        for (int64_t c = 0; c < k->head_size; c++)
-            out[c * KVL_TILE_COLS + j] = !inside                ? 0.0f
-                                         : k->dtype == KVL_F32 ? ((const float *)key)[c]
-                                                               : kvl_bf16_to_f32(((const uint16_t *)key)[c]);
+        uint32_t *row = rows + j * n;
+        if (first + j >= k->n_tokens)
+            memset(row, 0, (size_t)n * sizeof *row);
+        else if (pairs)
+            memcpy(row, kvl_heads_at(k, first + j, head), (size_t)n * sizeof *row);
+        else
+            simd->to_f32(kvl_heads_at(k, first + j, head), k->dtype, (float *)row, n);
     }
 }
 
-static void pack_keys_pairs(const struct kvl_heads *k, int64_t head, int64_t first, uint16_t *out)
+void kvl_pack_keys(const struct kvl_simd *simd, const struct kvl_heads *k, int64_t head, int64_t first, float *out)
 {
-    for (int64_t j = 0; j < KVL_TILE_COLS; j++) {
-        bool inside = first + j < k->n_tokens;
-        const uint16_t *key = inside ? kvl_heads_at(k, first + j, head) : NULL;
-        for (int64_t c = 0; c < k->head_size; c += 2)
-            for (int64_t i = 0; i < 2; i++)
-                out[c * KVL_TILE_COLS + j * 2 + i] = inside ? key[c + i] : 0;
-    }
+    _Alignas(64) uint32_t rows[KVL_TILE_COLS * MAX_HEAD];
+    collect_keys(simd, k, head, first, false, rows, k->head_size);
+    simd->transpose(rows, k->head_size, k->head_size, (uint32_t *)out);
+}
+
+static void pack_keys_pairs(const struct kvl_simd *simd, const struct kvl_heads *k, int64_t head, int64_t first, uint16_t *out)
+{
+    _Alignas(64) uint32_t rows[KVL_TILE_COLS * MAX_HEAD / 2];
+    collect_keys(simd, k, head, first, true, rows, k->head_size / 2);
+    simd->transpose(rows, k->head_size / 2, k->head_size / 2, (uint32_t *)(void *)out);
+}
+
+/* A token's values, zeros past the last token. */
+static const void *value_at(const struct kvl_heads *v, int64_t token, int64_t head)
+{
+    static const float zeros[MAX_HEAD];
+    return token < v->n_tokens ? kvl_heads_at(v, token, head) : zeros;
 }
 
 /* Values of 32 tokens: into every feature block's [n_padded][32], zeros past the head size and the last token. */
 static void pack_values(const struct plan *plan, int64_t head, int64_t first)
 {
     const struct kvl_heads *v = &plan->op->v;
-    for (int64_t block = 0; block < plan->e_padded / KVL_TILE_COLS; block++) {
-        char *out = plan->values
-                    + (size_t)(((head * (plan->e_padded / KVL_TILE_COLS) + block) * plan->n_padded) * KVL_TILE_COLS) * plan->size;
-        for (int64_t j = first; j < first + KVL_TILE_COLS; j++) {
-            const void *value = j < v->n_tokens ? kvl_heads_at(v, j, head) : NULL;
-            for (int64_t i = 0; i < KVL_TILE_COLS; i++) {
-                int64_t c = block * KVL_TILE_COLS + i;
-                bool inside = value != NULL && c < v->head_size;
-                if (plan->pairs)
-                    ((uint16_t *)out)[(j / 2 * KVL_TILE_COLS + i) * 2 + j % 2] = inside ? ((const uint16_t *)value)[c] : 0;
-                else
-                    ((float *)out)[j * KVL_TILE_COLS + i] = !inside                ? 0.0f
-                                                            : v->dtype == KVL_F32 ? ((const float *)value)[c]
-                                                                                  : kvl_bf16_to_f32(((const uint16_t *)value)[c]);
-            }
-        }
+    const struct kvl_simd *simd = plan->simd;
+    for (int64_t c = 0; c < plan->e; c += KVL_TILE_COLS) {
+        int64_t n = plan->e - c < KVL_TILE_COLS ? plan->e - c : KVL_TILE_COLS;
+        char *out = packed_values(plan, head, c / KVL_TILE_COLS, first);
+        size_t skip = (size_t)c * kvl_dtype_size(v->dtype);
+        float *floats = (float *)(void *)out;
+        if (n < KVL_TILE_COLS)
+            memset(out, 0, (size_t)(KVL_TILE_COLS * KVL_TILE_COLS) * plan->size);
+        for (int64_t j = 0; j < KVL_TILE_COLS && !plan->pairs; j++)
+            simd->to_f32((const char *)value_at(v, first + j, head) + skip, v->dtype, floats + j * KVL_TILE_COLS, n);
+        for (int64_t j = 0; j < KVL_TILE_COLS && plan->pairs; j += 2)
+            simd->join_pairs((const uint16_t *)value_at(v, first + j, head) + c,
+                             (const uint16_t *)value_at(v, first + j + 1, head) + c, n,
+                             (uint16_t *)(void *)out + j * KVL_TILE_COLS);
     }
-}
-
-static char *packed_keys(const struct plan *plan, int64_t head, int64_t first)
-{
-    return plan->keys + (size_t)((head * plan->n_padded + first) * plan->e) * plan->size;
 }
 
 /* Keys and, where there are any, values of every head. */
@@ -122,9 +140,9 @@ static void pack(const struct plan *plan, int n_threads)
     for (int64_t i = 0; i < k->n_heads * n_blocks; i++) {
         int64_t head = i / n_blocks, first = i % n_blocks * KVL_TILE_COLS;
         if (plan->pairs)
-            pack_keys_pairs(k, head, first, (uint16_t *)packed_keys(plan, head, first));
+            pack_keys_pairs(plan->simd, k, head, first, (uint16_t *)packed_keys(plan, head, first));
         else
-            kvl_pack_keys(k, head, first, (float *)packed_keys(plan, head, first));
+            kvl_pack_keys(plan->simd, k, head, first, (float *)packed_keys(plan, head, first));
         if (plan->op->v.data != NULL)
             pack_values(plan, head, first);
     }
@@ -157,16 +175,27 @@ static void begin_job(const struct plan *plan, struct job *job, int64_t head, in
     }
 }
 
+/* What a tile asks for while it is at work on a block: a part of the next block, which follows in memory. All tiles of a job ask
+ * for all of it; `done`: features behind them in this array. */
+static struct kvl_ahead ask_ahead(const struct plan *plan, const void *next, int64_t done)
+{
+    int64_t n_tiles = plan->n_queries * plan->group / KVL_TILE_ROWS;
+    int64_t step = KVL_TILE_COLS * (int64_t)plan->size / (n_tiles + 1) + 1;
+    return (struct kvl_ahead){(const char *)next + done * step, step};
+}
+
 /* One tile of 12 rows against the keys [block, block + n_keys), n_keys a multiple of 32. */
 static void scores(const struct plan *plan, struct job *job, int64_t head, int64_t row, int64_t block, int64_t n_keys)
 {
+    const char *next = packed_keys(plan, head, block + KEY_BLOCK);
+    const void *q = (const char *)job->q + (size_t)(row * plan->e) * plan->size;
     for (int64_t j = 0; j < n_keys; j += KVL_TILE_COLS) {
-        const char *q = (const char *)job->q + (size_t)(row * plan->e) * plan->size;
-        const char *k = packed_keys(plan, head, block + j);
+        const void *k = packed_keys(plan, head, block + j);
+        struct kvl_ahead ahead = ask_ahead(plan, next, (row / KVL_TILE_ROWS * KEY_BLOCK + j) / KVL_TILE_COLS * plan->e);
         if (plan->pairs)
-            plan->simd->tile_bf16(plan->e, (const uint16_t *)q, plan->e, (const uint16_t *)k, job->s + j, KEY_BLOCK, false);
+            plan->simd->tile_bf16(plan->e, q, plan->e, k, job->s + j, KEY_BLOCK, false, ahead);
         else
-            plan->simd->tile(plan->e, (const float *)q, plan->e, (const float *)k, job->s + j, KEY_BLOCK, false);
+            plan->simd->tile(plan->e, q, plan->e, k, job->s + j, KEY_BLOCK, false, ahead);
     }
     for (int64_t r = 0; r < KVL_TILE_ROWS; r++) {
         int64_t begin = job->begin[row + r] - block, end = job->end[row + r] - block;
@@ -182,34 +211,28 @@ static void softmax(const struct plan *plan, struct job *job, int64_t row, int64
 {
     float factor = plan->op->scale * LOG2_E;
     for (int64_t r = 0; r < KVL_TILE_ROWS; r++) {
-        float *s = job->s + r * KEY_BLOCK;
-        uint16_t *p = job->p + r * KEY_BLOCK;
-        float before = job->max[row + r], block_max = plan->simd->max(s, n_keys) * factor;
-        float after = block_max > before ? block_max : before;
-        float shift = after == -INFINITY ? 0.0f : after;
-        float sum = plan->pairs ? plan->simd->exp2_sum_bf16(s, n_keys, factor, shift, p)
-                                : plan->simd->exp2_sum(s, n_keys, factor, shift);
-        if (after != before && before != -INFINITY) {
-            float correction = exp2f(before - after);
+        float before = job->max[row + r];
+        float sum = plan->simd->softmax(job->s + r * KEY_BLOCK, n_keys, factor, &job->max[row + r],
+                                        plan->pairs ? job->p + r * KEY_BLOCK : NULL);
+        if (job->max[row + r] != before && before != -INFINITY) {
+            float correction = exp2f(before - job->max[row + r]);
             job->sum[row + r] *= correction;
             plan->simd->scale(job->o + (row + r) * plan->e_padded, plan->e_padded, correction);
         }
         job->sum[row + r] += sum;
-        job->max[row + r] = after;
     }
 }
 
 static void add_values(const struct plan *plan, struct job *job, int64_t head, int64_t row, int64_t block, int64_t n_keys)
 {
-    int64_t n_blocks = plan->e_padded / KVL_TILE_COLS;
-    for (int64_t f = 0; f < n_blocks; f++) {
-        const char *v = plan->values
-                        + (size_t)(((head * n_blocks + f) * plan->n_padded + block) * KVL_TILE_COLS) * plan->size;
+    for (int64_t f = 0; f < plan->e_padded / KVL_TILE_COLS; f++) {
+        const char *v = packed_values(plan, head, f, block), *next = packed_values(plan, head, f, block + KEY_BLOCK);
         float *o = job->o + row * plan->e_padded + f * KVL_TILE_COLS;
+        struct kvl_ahead ahead = ask_ahead(plan, next, row / KVL_TILE_ROWS * KEY_BLOCK);
         if (plan->pairs)
-            plan->simd->tile_bf16(n_keys, job->p, KEY_BLOCK, (const uint16_t *)v, o, plan->e_padded, true);
+            plan->simd->tile_bf16(n_keys, job->p, KEY_BLOCK, (const uint16_t *)v, o, plan->e_padded, true, ahead);
         else
-            plan->simd->tile(n_keys, job->s, KEY_BLOCK, (const float *)v, o, plan->e_padded, true);
+            plan->simd->tile(n_keys, job->s, KEY_BLOCK, (const float *)v, o, plan->e_padded, true, ahead);
     }
 }
 
@@ -242,13 +265,14 @@ static void run_job(const struct plan *plan, struct job *job, int64_t head, int6
             int64_t tile_end = 0;
             for (int64_t r = row; r < row + KVL_TILE_ROWS; r++)
                 tile_end = job->end[r] > tile_end ? job->end[r] : tile_end;
-            int64_t n_keys = tile_end - block < KEY_BLOCK ? kvl_round_up(tile_end - block, KVL_TILE_COLS) : KEY_BLOCK;
-            if (n_keys <= 0)
+            int64_t n_seen = tile_end - block < KEY_BLOCK ? tile_end - block : KEY_BLOCK;
+            int64_t n_keys = kvl_round_up(n_seen, KVL_TILE_COLS);
+            if (n_seen <= 0)
                 continue;
             scores(plan, job, head, row, block, n_keys);
             softmax(plan, job, row, n_keys);
             if (plan->op->v.data != NULL)
-                add_values(plan, job, head, row, block, n_keys);
+                add_values(plan, job, head, row, block, kvl_round_up(n_seen, 2));
         }
     end_job(plan, job, head, first, n_rows);
 }
@@ -261,7 +285,7 @@ static struct plan make_plan(const struct kvl_cpu *cpu, const struct kvl_attend 
     plan.e_padded = kvl_round_up(plan.e, KVL_TILE_COLS);
     plan.n_padded = kvl_round_up(plan.n, KEY_BLOCK);
     plan.group = op->q.n_heads / op->k.n_heads;
-    plan.n_queries = plan.group < MAX_ROWS ? MAX_ROWS / plan.group : 1;
+    plan.n_queries = MAX_ROWS / plan.group;
     plan.keys = op->scratch;
     plan.values = plan.keys + (size_t)kvl_round_up(op->k.n_heads * plan.n_padded * plan.e * (int64_t)plan.size, 64);
     return plan;
@@ -282,7 +306,8 @@ enum kvl_status kvl_cpu_attend(struct kvl_ctx *ctx, const struct kvl_attend *op)
     struct plan plan = make_plan(cpu, op);
     KVL_REQUIRE(plan.e <= MAX_HEAD && plan.e % 2 == 0, "attend: head size %lld: even and at most %d", (long long)plan.e,
                 MAX_HEAD);
-    KVL_REQUIRE(plan.group <= MAX_ROWS, "attend: %lld query heads share a KV head: at most %d", (long long)plan.group, MAX_ROWS);
+    KVL_REQUIRE(plan.group <= MAX_GROUP, "attend: %lld query heads share a KV head: at most %d", (long long)plan.group,
+                MAX_GROUP);
     char *jobs = plan.values
                  + (size_t)kvl_round_up(op->k.n_heads * plan.n_padded * plan.e_padded * (int64_t)plan.size, 64);
     pack(&plan, cpu->n_threads);

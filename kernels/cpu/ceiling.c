@@ -22,11 +22,12 @@ static double measure_flops(const struct kvl_cpu *cpu, bool pairs)
         {
             _Alignas(64) float a[KVL_TILE_ROWS * DEPTH] = {0}, b[DEPTH * KVL_TILE_COLS] = {0};
             _Alignas(64) float c[KVL_TILE_ROWS * KVL_TILE_COLS] = {0};
+            struct kvl_ahead ahead = {(const char *)c, 0};
             for (int i = 0; i < REPEATS; i++) {
                 if (pairs)
-                    cpu->simd->tile_bf16(DEPTH, (const uint16_t *)a, DEPTH, (const uint16_t *)b, c, KVL_TILE_COLS, true);
+                    cpu->simd->tile_bf16(DEPTH, (const uint16_t *)a, DEPTH, (const uint16_t *)b, c, KVL_TILE_COLS, true, ahead);
                 else
-                    cpu->simd->tile(DEPTH, a, DEPTH, b, c, KVL_TILE_COLS, true);
+                    cpu->simd->tile(DEPTH, a, DEPTH, b, c, KVL_TILE_COLS, true, ahead);
             }
         }
         double rate = 2.0 * KVL_TILE_ROWS * KVL_TILE_COLS * DEPTH * REPEATS * cpu->n_threads / (seconds() - start);

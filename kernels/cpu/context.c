@@ -120,10 +120,10 @@ static enum kvl_status open_cpu(const struct kvl_backend_options *options, struc
     cpu->simd = simd;
     cpu->bf16_native = simd->tile_bf16 != NULL;
     read_processor_name(cpu->name, sizeof cpu->name);
-    enum kvl_status status = kvl_gemm_init(cpu, &cpu->gemm);
-    if (status != KVL_OK) {
+    cpu->lanes = calloc((size_t)cpu->n_threads, sizeof *cpu->lanes);
+    if (cpu->lanes == NULL) {
         free(cpu);
-        return status;
+        return kvl_fail(KVL_E_OOM, "no memory for the CPU context");
     }
     *out = &cpu->base;
     return KVL_OK;
@@ -133,8 +133,11 @@ static void close_cpu(struct kvl_ctx *ctx)
 {
     if (ctx == NULL)
         return;
-    kvl_gemm_free(kvl_cpu(ctx), kvl_cpu(ctx)->gemm);
-    free(ctx);
+    struct kvl_cpu *cpu = kvl_cpu(ctx);
+    for (int i = 0; i < cpu->n_threads; i++)
+        kvl_cpu_free(ctx, cpu->lanes[i]);
+    free(cpu->lanes);
+    free(cpu);
 }
 
 static void info(const struct kvl_ctx *ctx, struct kvl_device_info *out)
@@ -142,7 +145,6 @@ static void info(const struct kvl_ctx *ctx, struct kvl_device_info *out)
     const struct kvl_cpu *cpu = (const struct kvl_cpu *)ctx;
     memset(out, 0, sizeof *out);
     memcpy(out->name, cpu->name, sizeof out->name);
-    kvl_gemm_describe(out->driver, sizeof out->driver);
     snprintf(out->isa, sizeof out->isa, "%s", cpu->simd->name);
     out->n_threads = cpu->n_threads;
     out->bf16_native = cpu->bf16_native;
@@ -150,7 +152,7 @@ static void info(const struct kvl_ctx *ctx, struct kvl_device_info *out)
 
 const struct kvl_backend kvl_backend_cpu = {
     .name = "cpu",
-    .title = "CPU: oneDNN matrix products, OpenMP",
+    .title = "CPU: AVX-512, AVX2 or plain loops, OpenMP",
     .open = open_cpu,
     .close = close_cpu,
     .info = info,

@@ -5,8 +5,6 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/simd.h"
 
-struct kvl_gemm; /* the oneDNN side of linear layers (kernels/cpu/linear.c) */
-
 struct kvl_cpu {
     struct kvl_ctx base;
     int n_threads;
@@ -14,7 +12,8 @@ struct kvl_cpu {
     bool bf16_native;
     char name[128];
     int64_t marks[KVL_MARKS]; /* monotonic nanoseconds */
-    struct kvl_gemm *gemm;
+    void **lanes; /* [n_threads]: memory of linear layers (kernels/cpu/linear.c), lane_bytes each */
+    int64_t lane_bytes;
 };
 
 static inline struct kvl_cpu *kvl_cpu(struct kvl_ctx *ctx)
@@ -33,11 +32,7 @@ int64_t kvl_window_begin(const int32_t *pos, int64_t row, const int32_t *key_pos
 
 /* Packs keys [first, first + 32) of one head for kvl_simd.tile: out[c][j] = key (first + j), feature c; keys at or past
  * n_tokens become zeros. */
-void kvl_pack_keys(const struct kvl_heads *k, int64_t head, int64_t first, float *out);
-
-enum kvl_status kvl_gemm_init(const struct kvl_cpu *cpu, struct kvl_gemm **out);
-void kvl_gemm_free(struct kvl_cpu *cpu, struct kvl_gemm *gemm);
-void kvl_gemm_describe(char *text, size_t size); /* "oneDNN 2.6.3" */
+void kvl_pack_keys(const struct kvl_simd *simd, const struct kvl_heads *k, int64_t head, int64_t first, float *out);
 
 enum kvl_status kvl_cpu_alloc(struct kvl_ctx *ctx, int64_t bytes, void **out);
 void kvl_cpu_free(struct kvl_ctx *ctx, void *memory);

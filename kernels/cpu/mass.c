@@ -31,7 +31,8 @@ static void add_tile(const struct kvl_cpu *cpu, const struct kvl_mass *op, struc
             memset(q, 0, (size_t)e * sizeof *q);
     }
     for (int64_t j = 0; j < KEY_BLOCK; j += KVL_TILE_COLS)
-        cpu->simd->tile(e, block->q, e, block->keys + j * e, block->s + j, KEY_BLOCK, false);
+        cpu->simd->tile(e, block->q, e, block->keys + j * e, block->s + j, KEY_BLOCK, false,
+                        (struct kvl_ahead){(const char *)block->s, 0});
     for (int64_t r = 0; r < KVL_TILE_ROWS && row + r < n_rows; r++) {
         int64_t query = op->row_begin + (row + r) / group, a = (row + r) % group;
         int64_t m = op->k.n_tokens;
@@ -52,7 +53,7 @@ static void run_block(const struct kvl_cpu *cpu, const struct kvl_mass *op, stru
     int64_t group = op->q.n_heads / op->k.n_heads;
     int64_t n_rows = (op->row_end - op->row_begin) * group;
     for (int64_t j = 0; j < KEY_BLOCK; j += KVL_TILE_COLS)
-        kvl_pack_keys(&op->k, head, first + j, block->keys + j * op->k.head_size);
+        kvl_pack_keys(cpu->simd, &op->k, head, first + j, block->keys + j * op->k.head_size);
     memset(block->sums, 0, (size_t)(group * KEY_BLOCK) * sizeof *block->sums);
     for (int64_t row = 0; row < n_rows; row += KVL_TILE_ROWS) {
         int64_t last = op->row_begin + (row + KVL_TILE_ROWS - 1) / group;

@@ -15,17 +15,42 @@ enum {
     KVL_TILE_COLS = 32, /* columns of a register tile, and the width that keys and features are packed by */
 };
 
+/* Memory that will be wanted soon: a tile asks for what lies c * step bytes behind `at` at feature c (in bfloat16 at each even one).
+ * Any address will do; with step 0, one that is in the cache costs nothing. */
+struct kvl_ahead {
+    const char *at;
+    int64_t step;
+};
+
 struct kvl_simd {
     const char *name;
     bool (*available)(void);
 
     /* C[12][32] = A . B, or += : A f32 rows at stride lda, B f32 packed [depth][32], C rows at stride ldc. */
-    void (*tile)(int64_t depth, const float *a, int64_t lda, const float *b, float *c, int64_t ldc, bool accumulate);
+    void (*tile)(int64_t depth, const float *a, int64_t lda, const float *b, float *c, int64_t ldc, bool accumulate,
+                 struct kvl_ahead ahead);
 
     /* As `tile` for bfloat16 inputs with float32 sums; depth is even. A bf16 rows at stride lda; B packed
      * [depth / 2][32][2]. NULL where the instruction set has no such product. */
     void (*tile_bf16)(int64_t depth, const uint16_t *a, int64_t lda, const uint16_t *b, float *c, int64_t ldc,
-                      bool accumulate);
+                      bool accumulate, struct kvl_ahead ahead);
+
+    /* out[depth][32] = B of `tile_bf16`, widened to what `tile` takes. */
+    void (*widen)(int64_t depth, const uint16_t *b, float *out);
+
+    /* out[n][32] = 32 rows of n elements of 32 bits each, `stride` elements apart: keys, or pairs of features of keys, into the
+     * order of B. */
+    void (*transpose)(const uint32_t *in, int64_t stride, int64_t n, uint32_t *out);
+
+    /* out[n][2] = even[i], odd[i]: the values of two tokens into the order of B of `tile_bf16`. */
+    void (*join_pairs)(const uint16_t *even, const uint16_t *odd, int64_t n, uint16_t *out);
+
+    /* c[32] = a . B for one row a [depth], B packed as `tile` takes it (f32) or as `tile_bf16` (bf16; depth is even then).
+     * The sum is that of a row in `tile`. */
+    void (*row)(int64_t depth, const float *a, const void *b, enum kvl_dtype dtype, float *c);
+
+    /* As `row` with the products of tile_bf16; NULL where that is. */
+    void (*row_bf16)(int64_t depth, const uint16_t *a, const uint16_t *b, float *c);
 
     /* Largest of x[0..n); n a multiple of 32. */
     float (*max)(const float *x, int64_t n);
@@ -33,8 +58,9 @@ struct kvl_simd {
     /* x[i] = 2^(factor x[i] - shift), and their sum; n a multiple of 32. -inf gives 0. */
     float (*exp2_sum)(float *x, int64_t n, float factor, float shift);
 
-    /* As exp2_sum, but the values go to `out` rounded to bfloat16, and the sum is of the rounded values. */
-    float (*exp2_sum_bf16)(const float *x, int64_t n, float factor, float shift, uint16_t *out);
+    /* A step of a running softmax: *max, the largest of factor * score so far, takes in x; then x[i] = 2^(factor x[i] - *max), and
+     * their sum; n a multiple of 32. With `out` the values go there instead, rounded to bfloat16, and the sum is of those. */
+    float (*softmax)(float *x, int64_t n, float factor, float *max, uint16_t *out);
 
     void (*scale)(float *x, int64_t n, float factor);
 
@@ -51,12 +77,17 @@ struct kvl_simd {
     /* out[i] = silu(gate[i]) * up[i]. */
     void (*swiglu)(const void *gate, const void *up, void *out, enum kvl_dtype dtype, int64_t n);
 
+    /* Turns the pairs (c, c + half) of n_heads vectors, `stride` elements apart, by table [half][cosine, sine]; backwards where
+     * sign is -1. */
+    void (*rotate)(void *x, enum kvl_dtype dtype, int64_t n_heads, int64_t stride, int64_t half, const float *table, float sign);
+
     /* Widening and narrowing copies. */
     void (*to_f32)(const void *in, enum kvl_dtype dtype, float *out, int64_t n);
     void (*from_f32)(const float *in, void *out, enum kvl_dtype dtype, int64_t n);
 };
 
-/* The table for `isa`: a name, or NULL / "auto" for the best that this processor runs. NULL if there is none of that name
+/* The table for `isa`: a name, or NULL / "auto" for the fastest on this processor (measured in some milliseconds where it is not
+ * plain). NULL if there is none of that name
  * or the processor lacks it. */
 const struct kvl_simd *kvl_simd_find(const char *isa);
 

@@ -63,7 +63,7 @@ static void test_golden_models(void **state)
             kvl_model_free(model);
             n_loaded++;
         }
-        /* What a backend keeps for itself (oneDNN's lanes) may grow with the first model of a size. */
+        /* What a backend keeps for itself (the CPU's lanes) may grow with the first model of a size. */
         assert_true(ctx->memory.current - before < 1 << 24);
     }
     if (n_loaded == 0)
