@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "harness/bench_group.h"
+#include "harness/bench_times.h"
 #include "harness/build_type.h"
 #include "harness/command.h"
 #include "harness/sweep.h"
@@ -14,17 +15,6 @@ static bool has_phase(const struct kvl_options *options, const char *phase)
         if (strcmp(options->phases.items[i], phase) == 0)
             return true;
     return options->phases.n == 0;
-}
-
-/* The memory limit is for the methods: measuring the machine needs memory of its own. */
-static enum kvl_status measure_ceilings(const struct kvl_workbench *bench, struct kvl_ceilings *ceilings)
-{
-    struct kvl_ctx *ctx = bench->ctx;
-    int64_t limit = ctx->memory.limit;
-    ctx->memory.limit = 0;
-    enum kvl_status status = ctx->be->ceilings(ctx, bench->model->dtype, ceilings);
-    ctx->memory.limit = limit;
-    return status;
 }
 
 static int64_t count_new_tokens(const struct kvl_options *o)
@@ -71,7 +61,7 @@ static enum kvl_status run_all(const struct kvl_workbench *bench, const struct k
     group.warnings = &warnings;
     group.n_new = count_new_tokens(o);
     if (n_jobs > 0)
-        KVL_TRY(measure_ceilings(bench, &group.ceilings));
+        KVL_TRY(kvl_bench_ceilings(bench, &group.ceilings));
     kvl_progress_begin(&progress, n_jobs * grid->n * (o->n_samples + o->n_warmups));
     enum kvl_status status = KVL_OK;
     for (int c = 0; c < o->contexts.n && status == KVL_OK; c++) {
