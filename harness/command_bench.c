@@ -110,7 +110,7 @@ static enum kvl_status run(const struct kvl_options *options)
 const struct kvl_command kvl_command_bench = {
     .name = "bench",
     .arguments = "MODEL",
-    .help = "Latency of prefill and decode (--method) or of single operations (--kernels), and the share of what the machine can do.",
+    .help = "Latency of prefill and decode, memory, and the share of what the machine can do; or of single operations (--kernels).",
     .min_positional = 1,
     .max_positional = 1,
     .keys = "mpcgnwLrbPSsoRJfBdjICMN\x86\x87",

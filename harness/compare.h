@@ -1,8 +1,8 @@
 /* Two sets of records, before and after a change: what became worse, what better, what cannot be told.
  *
  * A row is one measure of one configuration: the score of an eval record, a phase or the memory of a bench record, the time of an
- * operation. Rows of both sides meet where all that was chosen is equal: the fields of config_key, less those that may differ between two runs of one
- * thing (number of samples, phases; of scores also backend, isa and threads).
+ * operation. Rows of both sides meet where all that was chosen is equal: the fields of config_key, less those that may differ
+ * between two runs of one thing (number of samples, phases; of scores also backend, isa and threads).
  *   scores   mean difference over the samples that both have, paired by index: kvl_paired_difference; likewise
  *            divergence and likelihood of fidelity tasks, of which less is better
  *   times    ratio of medians: kvl_median_ratio. Equal runs differ by more than their samples scatter, for memory lies elsewhere and

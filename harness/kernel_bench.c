@@ -7,6 +7,7 @@
 #include "harness/bench_times.h"
 #include "harness/json_text.h"
 #include "harness/kernel_check.h"
+#include "harness/record_set.h"
 #include "harness/statistics.h"
 
 enum { MAX_BATCH = 1 << 20, MAX_GROWTH = 1000 };
@@ -36,8 +37,9 @@ struct run {
 
 /* Keys of this kind alone, in the order of harness/record.h. */
 static const char *const own_keys[] = {
-    "shape", "flops", "bytes", "batch", "input_sets", "input_bytes", "check_error", "check_values", "kernel_median_ns", "kernel_p05_ns",
-    "kernel_p95_ns", "kernel_samples_ns", "kernel_median_ci95_ns", "flops_per_s", "bytes_per_s", "bound_by", "bound_ns", "bound_share",
+    "shape", "flops", "bytes", "batch", "input_sets", "input_bytes", "check_error", "check_values",
+    "kernel_median_ns", "kernel_p05_ns", "kernel_p95_ns", "kernel_samples_ns", "kernel_median_ci95_ns",
+    "flops_per_s", "bytes_per_s", "bound_by", "bound_ns", "bound_share",
 };
 
 static void describe_case(const struct run *run, struct entry *entry)
@@ -154,10 +156,13 @@ static void size_blocks(const struct run *run, int64_t bytes[KVL_N_BLOCKS])
 static struct entry *largest_entry(const struct run *run)
 {
     struct entry *largest = NULL;
+    int64_t most = -1;
     for (int i = 0; i < run->n; i++) {
-        struct entry *entry = &run->entries[i];
-        if (!entry->over && (largest == NULL || kvl_kernel_inputs_bytes(&entry->inputs) > kvl_kernel_inputs_bytes(&largest->inputs)))
-            largest = entry;
+        int64_t bytes = kvl_kernel_inputs_bytes(&run->entries[i].inputs);
+        if (run->entries[i].over || bytes <= most)
+            continue;
+        largest = &run->entries[i];
+        most = bytes;
     }
     return largest;
 }
@@ -284,7 +289,7 @@ static void run_round(void *context, int64_t round)
 /* What the machine needs at least, by the ceiling that takes longer. */
 static void put_bound(json_t *record, const struct kvl_ceilings *ceilings, double median)
 {
-    double flops = json_number_value(json_object_get(record, "flops")), bytes = json_number_value(json_object_get(record, "bytes"));
+    double flops = kvl_record_number(record, "flops"), bytes = kvl_record_number(record, "bytes");
     double flops_ns = flops / ceilings->flops_per_s * 1e9, bytes_ns = bytes / ceilings->bytes_per_s * 1e9;
     bool by_flops = flops_ns > bytes_ns;
     json_object_set_new(record, "flops_per_s", kvl_json_real_or_null(flops / median * 1e9));
@@ -311,7 +316,8 @@ static enum kvl_status finish_entry(const struct run *run, struct entry *entry)
 static enum kvl_status run_all(struct run *run)
 {
     const struct kvl_options *o = run->bench->bench->options;
-    struct kvl_bench_rounds rounds = {.options = o, .progress = run->bench->progress, .n_steps = run->n, .run = run_round, .context = run};
+    struct kvl_bench_rounds rounds = {.options = o, .progress = run->bench->progress, .n_steps = run->n, .run = run_round,
+                                      .context = run};
     run->bench->progress->total += run->n * (1 + o->n_warmups + o->n_samples);
     for (int i = 0; i < run->n; i++)
         measure_entry(run, &run->entries[i]);

@@ -1,7 +1,8 @@
-/* Time of every operation of the backend at the shapes of a model, beside what the machine allows; cases interleaved (A B C A B C).
+/* Time of every operation of the backend at the shapes of a model, beside what the machine allows; cases are interleaved (A B C
+ * A B C).
  *
- * Each case is checked first (harness/kernel_check.h); one that is wrong becomes a record with status "failed" and is never timed. A
- * sample is `batch` calls in a row between two marks of the backend. */
+ * Each case is checked first (harness/kernel_check.h); one that is wrong becomes a record with status "failed" and is never
+ * timed. A sample is `batch` calls in a row between two marks of the backend. */
 #ifndef KVL_KERNEL_BENCH_H
 #define KVL_KERNEL_BENCH_H
 

@@ -58,8 +58,8 @@ static double magnitude_of(const float *a, const float *b, int64_t n)
 }
 
 /* Softmax of one query over m keys and its sum over their values: `out` and `magnitude`, [e]. Returns the log-sum-exp. */
-static double plain_attention(const float *q, const float *keys, const float *values, int64_t m, int64_t e, double scale, double *out,
-                              double *magnitude)
+static double plain_attention(const float *q, const float *keys, const float *values, int64_t m, int64_t e, double scale,
+                              double *out, double *magnitude)
 {
     double max = -INFINITY, sum = 0.0;
     for (int64_t j = 0; j < m; j++)
@@ -85,14 +85,16 @@ static double plain_attention(const float *q, const float *keys, const float *va
 static void compare_row(struct kvl_kernel_check *check, enum kvl_dtype dtype, const float *got, const double *expected,
                         const double *magnitude, int64_t e)
 {
+    double share = kvl_check_share(dtype);
     for (int64_t c = 0; c < e; c++)
-        kvl_check_close(check, "out", c, (double)got[c], expected[c], kvl_check_share(dtype) * (magnitude[c] + 0.5 * fabs(expected[c])));
+        kvl_check_close(check, "out", c, (double)got[c], expected[c], share * (magnitude[c] + 0.5 * fabs(expected[c])));
 }
 
 /* The log-sum-exp: an error of it is a relative one of the sum of exponentials. */
 static void compare_lse(struct kvl_kernel_check *check, enum kvl_dtype dtype, int64_t i, float got, double expected)
 {
-    kvl_check_close(check, "log-sum-exp", i, (double)got, expected, kvl_check_share(dtype) + kvl_check_share(KVL_F32) * fabs(expected));
+    double allowed = kvl_check_share(dtype) + kvl_check_share(KVL_F32) * fabs(expected);
+    kvl_check_close(check, "log-sum-exp", i, (double)got, expected, allowed);
 }
 
 /* ---- attend ------------------------------------------------------------------------------------------------------------- */
@@ -146,9 +148,10 @@ static enum kvl_status check_attend_head(struct kvl_kernel_check *check, const s
         KVL_TRY(kvl_check_head(check, &op->q, head, i, 1, &q));
         KVL_TRY(kvl_check_values(check, op->out, op->q.dtype, (i * h + head) * e, e, &got));
         KVL_TRY(kvl_check_values(check, op->lse, KVL_F32, head * n + i, 1, &lse));
-        double sum = plain_attention(q, keys + first * e, values + first * e, i + 1 - first, e, (double)op->scale, expected, magnitude);
+        double log_sum = plain_attention(q, keys + first * e, values + first * e, i + 1 - first, e, (double)op->scale, expected,
+                                         magnitude);
         compare_row(check, op->q.dtype, got, expected, magnitude, e);
-        compare_lse(check, op->q.dtype, head * n + i, *lse, sum);
+        compare_lse(check, op->q.dtype, head * n + i, *lse, log_sum);
     }
     return KVL_OK;
 }
@@ -167,7 +170,7 @@ static enum kvl_status make_append(struct kvl_kernel_inputs *in, const struct kv
 {
     (void)row;
     const struct kvl_kernel_setting *s = in->setting;
-    int64_t hs = s->shape->n_kv, n_max = s->n + MAX_APPENDED, bytes = hs * n_max * s->shape->head_size * (int64_t)kvl_dtype_size(s->dtype);
+    int64_t hs = s->shape->n_kv, n_max = s->n + MAX_APPENDED, bytes = (int64_t)key_bytes(s, n_max);
     struct kvl_kernel_heads heads = kvl_kernel_fused(s, kvl_kernel_values(in, kvl_kernel_fused_width(s->shape)), 1);
     op->append = (struct kvl_append){.k = heads.k, .v = heads.v, .n_stored = hs, .n_max = n_max};
     op->append.cache_k = kvl_kernel_output(in, bytes);
@@ -228,8 +231,10 @@ static enum kvl_status make_attend_cache(struct kvl_kernel_inputs *in, const str
     int64_t m = kvl_kernel_share(s->n, row->variant), n_values = shape->n_kv * m * shape->head_size;
     int32_t *n;
     struct kvl_attend_cache *cache = &op->attend_cache;
-    *cache = (struct kvl_attend_cache){.k = kvl_kernel_values(in, n_values), .v = kvl_kernel_values(in, n_values), .dtype = s->dtype,
-                                       .n_stored = shape->n_kv, .n_max = m, .n_bound = m, .scale = scale_of(shape, SHARPNESS)};
+    *cache = (struct kvl_attend_cache){.dtype = s->dtype, .n_stored = shape->n_kv, .n_max = m, .n_bound = m,
+                                       .scale = scale_of(shape, SHARPNESS)};
+    cache->k = kvl_kernel_values(in, n_values);
+    cache->v = kvl_kernel_values(in, n_values);
     cache->q = kvl_kernel_fused(s, kvl_kernel_values(in, kvl_kernel_fused_width(shape)), 1).q;
     cache->out = kvl_kernel_output(in, (int64_t)query_bytes(s, 1));
     cache->scratch = kvl_kernel_scratch(in, s->ctx->be->attend_cache_scratch(s->ctx, cache));
@@ -317,8 +322,8 @@ static void work_mass(const struct kvl_kernel_setting *s, const struct kvl_kerne
     double pairs = begin > 0 ? (double)(s->n - begin) * (double)n_keys : kvl_kernel_pairs(0, s->n, 0);
     work->flops = 2.0 * (double)(shape->n_head * shape->head_size) * pairs;
     work->bytes = query_bytes(s, s->n - begin) + key_bytes(s, n_keys) + 4.0 * (double)(shape->n_head * (s->n - begin + n_keys));
-    snprintf(work->shape, sizeof work->shape, "rows=%lld keys=%lld h=%lld/%lld e=%lld", (long long)(s->n - begin), (long long)n_keys,
-             (long long)shape->n_head, (long long)shape->n_kv, (long long)shape->head_size);
+    snprintf(work->shape, sizeof work->shape, "rows=%lld keys=%lld h=%lld/%lld e=%lld", (long long)(s->n - begin),
+             (long long)n_keys, (long long)shape->n_head, (long long)shape->n_kv, (long long)shape->head_size);
 }
 
 /* All rows of one head, some of its keys: from the log-sum-exp that the operation was given. All terms are positive, so that the
@@ -383,8 +388,8 @@ static enum kvl_status check_logits(struct kvl_kernel_check *check, const union 
         KVL_TRY(kvl_check_head(check, &op->q, head, op->row, 1, &q));
         KVL_TRY(kvl_check_head(check, &op->k, head / (op->q.n_heads / op->k.n_heads), j, 1, &key));
         KVL_TRY(kvl_check_values(check, op->scores, KVL_F32, head * n + j, 1, &got));
-        double expected = dot(q, key, e);
-        kvl_check_close(check, "logit", head * n + j, (double)*got, expected, kvl_check_sum(KVL_F32, expected, magnitude_of(q, key, e)));
+        double expected = dot(q, key, e), allowed = kvl_check_sum(KVL_F32, expected, magnitude_of(q, key, e));
+        kvl_check_close(check, "logit", head * n + j, (double)*got, expected, allowed);
     }
     return KVL_OK;
 }

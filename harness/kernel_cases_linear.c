@@ -68,7 +68,8 @@ static void compare(struct kvl_kernel_check *check, const struct kvl_linear *op,
     kvl_check_close(check, "out", place, (double)got, sum, kvl_check_sum(op->out_dtype, sum, magnitude));
 }
 
-static enum kvl_status check_row(struct kvl_kernel_check *check, const struct kvl_linear *op, int64_t i, int64_t n_in, int64_t n_out)
+static enum kvl_status check_row(struct kvl_kernel_check *check, const struct kvl_linear *op, int64_t i, int64_t n_in,
+                                 int64_t n_out)
 {
     float *x, *got;
     KVL_TRY(kvl_check_values(check, op->x, check->inputs->setting->dtype, i * n_in, n_in, &x));

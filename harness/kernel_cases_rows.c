@@ -149,8 +149,9 @@ static enum kvl_status check_rotate_table(struct kvl_kernel_check *check, const 
         KVL_TRY(kvl_check_values(check, op->table, KVL_F32, i * op->n_half * 2, op->n_half * 2, &got));
         for (int64_t c = 0; c < op->n_half; c++) {
             float angle = (float)i * inv_freq[c]; /* float32 by contract */
-            kvl_check_close(check, "cosine", i * op->n_half + c, (double)got[2 * c], cos((double)angle), kvl_check_share(KVL_F32));
-            kvl_check_close(check, "sine", i * op->n_half + c, (double)got[2 * c + 1], sin((double)angle), kvl_check_share(KVL_F32));
+            int64_t place = i * op->n_half + c;
+            kvl_check_close(check, "cosine", place, (double)got[2 * c], cos((double)angle), kvl_check_share(KVL_F32));
+            kvl_check_close(check, "sine", place, (double)got[2 * c + 1], sin((double)angle), kvl_check_share(KVL_F32));
         }
     }
     return KVL_OK;
@@ -195,8 +196,8 @@ static void compare_turned(struct kvl_kernel_check *check, const struct kvl_rota
 {
     int64_t half = op->x.head_size / 2;
     for (int64_t c = 0; c < half; c++) {
-        double low = (double)before[c], high = (double)before[half + c], cosine = (double)table[2 * c], sine = (double)table[2 * c + 1];
-        double magnitude = fabs(low) + fabs(high), first = low * cosine - high * sine, second = high * cosine + low * sine;
+        double low = (double)before[c], high = (double)before[half + c], magnitude = fabs(low) + fabs(high);
+        double cosine = (double)table[2 * c], sine = (double)table[2 * c + 1], first = low * cosine - high * sine, second = high * cosine + low * sine;
         kvl_check_close(check, "feature", c, (double)got[c], first, kvl_check_sum(op->x.dtype, first, magnitude));
         kvl_check_close(check, "feature", half + c, (double)got[half + c], second, kvl_check_sum(op->x.dtype, second, magnitude));
     }

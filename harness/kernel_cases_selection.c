@@ -59,8 +59,8 @@ static enum kvl_status make_reduce_heads(struct kvl_kernel_inputs *in, const str
     (void)row;
     const struct kvl_shape *s = in->setting->shape;
     int64_t n = in->setting->n;
-    op->reduce_heads = (struct kvl_reduce_heads){kvl_kernel_floats(in, s->n_head * n), kvl_kernel_output(in, s->n_kv * n * 4), s->n_kv,
-                                                 s->n_head / s->n_kv, n};
+    op->reduce_heads = (struct kvl_reduce_heads){kvl_kernel_floats(in, s->n_head * n), kvl_kernel_output(in, s->n_kv * n * 4),
+                                                 s->n_kv, s->n_head / s->n_kv, n};
     return KVL_OK;
 }
 
@@ -98,8 +98,8 @@ static enum kvl_status make_top_k(struct kvl_kernel_inputs *in, const struct kvl
 {
     (void)row;
     int64_t n_rows = in->setting->shape->n_kv, n = in->setting->n, k = kvl_kernel_share(n, KEPT);
-    op->top_k = (struct kvl_top_k){.scores = kvl_kernel_floats(in, n_rows * n), .n_rows = n_rows, .n_cols = n, .ld_scores = n, .k = k,
-                                   .idx = kvl_kernel_output(in, n_rows * k * 4), .ld_idx = k};
+    op->top_k = (struct kvl_top_k){.scores = kvl_kernel_floats(in, n_rows * n), .n_rows = n_rows, .n_cols = n, .ld_scores = n,
+                                   .k = k, .idx = kvl_kernel_output(in, n_rows * k * 4), .ld_idx = k};
     return KVL_OK;
 }
 
@@ -203,7 +203,8 @@ static void work_gather(const struct kvl_kernel_setting *s, const struct kvl_ker
     (void)row;
     int64_t k = kvl_kernel_share(s->n, FORWARDED);
     work->bytes = (double)k * (4.0 + 8.0 * (double)s->shape->n_embd);
-    snprintf(work->shape, sizeof work->shape, "rows=%lld of %lld embd=%lld", (long long)k, (long long)s->n, (long long)s->shape->n_embd);
+    snprintf(work->shape, sizeof work->shape, "rows=%lld of %lld embd=%lld", (long long)k, (long long)s->n,
+             (long long)s->shape->n_embd);
 }
 
 static enum kvl_status check_gather(struct kvl_kernel_check *check, const union kvl_kernel_op *all)

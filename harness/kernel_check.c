@@ -78,7 +78,8 @@ enum kvl_status kvl_check_head(struct kvl_kernel_check *check, const struct kvl_
     enum kvl_status status = raw != NULL ? KVL_OK : kvl_fail(KVL_E_OOM, "no memory for %lld tokens of a check", (long long)chunk);
     for (int64_t i = 0; i < n && status == KVL_OK; i += chunk) {
         int64_t m = n - i < chunk ? n - i : chunk;
-        status = ctx_of(check)->be->download(ctx_of(check), raw, kvl_heads_at(x, first + i, head), ((m - 1) * x->token_stride + e) * size);
+        int64_t bytes = ((m - 1) * x->token_stride + e) * size;
+        status = ctx_of(check)->be->download(ctx_of(check), raw, kvl_heads_at(x, first + i, head), bytes);
         for (int64_t j = 0; j < m * e && status == KVL_OK; j++)
             (*out)[i * e + j] = widen(raw, x->dtype, j / e * x->token_stride + j % e);
     }
@@ -162,7 +163,8 @@ void kvl_check_equal(struct kvl_kernel_check *check, const char *where, int64_t 
                  (long long)expected);
 }
 
-void kvl_check_same(struct kvl_kernel_check *check, const char *where, int64_t i, const void *got, const void *expected, int64_t bytes)
+void kvl_check_same(struct kvl_kernel_check *check, const char *where, int64_t i, const void *got, const void *expected,
+                    int64_t bytes)
 {
     const unsigned char *a = got, *b = expected;
     int64_t at = 0;

@@ -18,8 +18,8 @@ static enum kvl_status fill_block(struct kvl_kernel_memory *memory, const struct
     int64_t n = memory->bytes[block] / (int64_t)kvl_dtype_size(dtype);
     if (block == KVL_BLOCK_OUT || n == 0)
         return KVL_OK;
-    return s->ctx->be->fill_random(s->ctx, &(struct kvl_fill_random){memory->blocks[block], dtype, n, s->seed + (uint64_t)block, 0,
-                                                                     1.0f});
+    uint64_t seed = s->seed + (uint64_t)block;
+    return s->ctx->be->fill_random(s->ctx, &(struct kvl_fill_random){memory->blocks[block], dtype, n, seed, 0, 1.0f});
 }
 
 enum kvl_status kvl_kernel_memory_init(struct kvl_kernel_memory *memory, const struct kvl_kernel_setting *setting,
@@ -132,7 +132,8 @@ enum kvl_status kvl_kernel_changed(struct kvl_kernel_inputs *inputs, int64_t n, 
     inputs->per_set = all;
     KVL_TRY(s->ctx->be->alloc(s->ctx, bytes, out));
     all[inputs->n_per_set++] = *out;
-    return s->ctx->be->fill_random(s->ctx, &(struct kvl_fill_random){*out, s->dtype, n, s->seed, (uint64_t)(inputs->set * n), 1.0f});
+    uint64_t first = (uint64_t)(inputs->set * n);
+    return s->ctx->be->fill_random(s->ctx, &(struct kvl_fill_random){*out, s->dtype, n, s->seed, first, 1.0f});
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------------------ */

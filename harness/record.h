@@ -1,7 +1,7 @@
 /* One record per configuration: a flat JSON object on a line of its own, written and flushed when the configuration ends.
  *
- * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval", "bench", "analyze" and "kernel"; a field
- * that does not apply to a kind is null):
+ * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval", "bench", "analyze" and
+ * "kernel"; a field that does not apply to a kind is null):
  *   schema, kind, run_id, time_utc, kvlab_version, kvlab_commit, kvlab_dirty, build_type, argv, config_key
  *   cpu, gpu, driver, isa, threads, backend, dtype
  *   clock_mhz (the fastest core; of bench: behind the warm-ups), clock_end_mhz (behind the last sample),

@@ -148,12 +148,15 @@ static enum kvl_status add_csv(struct kvl_report *report, const struct kvl_rows 
     return KVL_OK;
 }
 
-enum kvl_status kvl_report_add_kernels(struct kvl_report *report, const struct kvl_rows *rows, enum kvl_table_format format, bool alone)
+enum kvl_status kvl_report_add_kernels(struct kvl_report *report, const struct kvl_rows *rows, enum kvl_table_format format,
+                                       bool alone)
 {
     if (format == KVL_TABLE_CSV)
         return alone ? add_csv(report, rows) : KVL_OK;
-    char *shared = alone ? NULL : kvl_report_heading(rows, true);
-    enum kvl_status status = alone || shared != NULL ? add_tables(report, rows, shared) : kvl_fail(KVL_E_OOM, "no memory for a report");
+    if (alone)
+        return add_tables(report, rows, NULL);
+    char *shared = kvl_report_heading(rows, true);
+    enum kvl_status status = shared != NULL ? add_tables(report, rows, shared) : kvl_fail(KVL_E_OOM, "no memory for a report");
     free(shared);
     return status;
 }
@@ -179,9 +182,10 @@ char *kvl_report_kernel_notes(const struct kvl_rows *rows, enum kvl_table_format
     if (notes == NULL)
         return NULL;
     if (rows->n > 0 && format != KVL_TABLE_CSV) {
-        fputs("Operations: medians of calls in a row, on inputs that go round beyond the caches. Floor: the work's operations or bytes "
-              "(inputs read once, outputs written once) at this machine's measured rate, whichever takes longer; % of limit: floor "
-              "over time. Check error: largest difference to a computation in double precision, 1 is what is allowed.\n", notes);
+        fputs("Operations: medians of calls in a row, on inputs that go round beyond the caches.\n"
+              "Floor: the work's flops or bytes (inputs read once, outputs written once) at this machine's measured rate, whichever "
+              "takes longer; % of limit: floor over time.\n"
+              "Check error: largest difference to a computation in double precision; 1 is what is allowed.\n", notes);
         print_reasons(notes, rows);
     }
     if (rows->n > 0 && format == KVL_TABLE_CSV && !alone)

@@ -1,5 +1,5 @@
-/* Single operations: every case is right and is timed on every backend, its work is what the contract asks for, and a result that is
- * wrong is seen. */
+/* Single operations: every case is right and is timed on every backend, its work is what the contract asks for, and a result that
+ * is wrong is seen. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +44,8 @@ static void run_bench(struct bench_run *run, struct kvl_ctx *ctx, enum kvl_dtype
     run->options.n_samples = N_SAMPLES;
     run->options.n_warmups = 1;
     run->options.dtype = dtype;
-    assert_ok(kvl_model_load(ctx, "random:tiny-mistral", &(struct kvl_model_options){.dtype = dtype, .no_weights = true}, &run->model));
+    const struct kvl_model_options how = {.dtype = dtype, .no_weights = true};
+    assert_ok(kvl_model_load(ctx, "random:tiny-mistral", &how, &run->model));
     assert_ok(kvl_sink_init(&run->sink, &run->options));
     struct kvl_workbench bench = {.options = &run->options, .ctx = ctx, .model = run->model};
     struct kvl_progress progress = {.started = kvl_seconds()};
@@ -227,8 +228,9 @@ static void assert_fails(struct kit *kit, const char *operation)
     assert_int_equal(json_array_size(run.sink.records), count_cases(operation));
     assert_int_equal(run.sink.n_failed, count_cases(operation));
     json_array_foreach (run.sink.records, i, record) {
-        if (strcmp(kvl_record_text(record, "status"), "failed") != 0 || strstr(kvl_record_text(record, "reason"), "wrong result") == NULL)
-            fail_msg("%s %s is %s", operation, kvl_record_text(record, "case"), kvl_record_text(record, "status"));
+        const char *status = kvl_record_text(record, "status"), *reason = kvl_record_text(record, "reason");
+        if (strcmp(status, "failed") != 0 || strstr(reason, "wrong result") == NULL)
+            fail_msg("%s %s is %s", operation, kvl_record_text(record, "case"), status);
         assert_true(json_is_null(json_object_get(record, "kernel_median_ns")) && json_is_null(json_object_get(record, "batch")));
         assert_false(kvl_record_number(record, "check_error") <= 1.0);
     }

@@ -103,7 +103,8 @@ static void records(void **state)
 static void shapes_of_a_folder(void **state)
 {
     (void)state;
-    json_t *lines = record_lines_parse(run("bench $M --kernels --op linear --context 16 --samples 2 --warmup 0 --force --backend cpu --json"));
+    char *out = run("bench $M --kernels --op linear --context 16 --samples 2 --warmup 0 --force --backend cpu --json");
+    json_t *lines = record_lines_parse(out);
     assert_int_equal(json_array_size(lines), 9);
     assert_int_equal(json_integer_value(json_object_get(json_array_get(lines, 0), "weight_bytes")), 0);
     assert_string_equal(text_of(json_array_get(lines, 0), "status"), "ok");
@@ -113,9 +114,10 @@ static void shapes_of_a_folder(void **state)
 static void tables(void **state)
 {
     (void)state;
-    static const char *const text[] = {"tiny-mistral", "Operations, 64 tokens", "Operations, 1k tokens", "% of limit", "top_k      tenth",
-                                       "Check error"},
-                             *const markdown[] = {"**Operations, 64 tokens**", "| top_k | tenth | prefill |", "| norm | rows | decode |"},
+    static const char *const text[] = {"tiny-mistral", "Operations, 64 tokens", "Operations, 1k tokens", "% of limit",
+                                       "top_k      tenth", "Check error"},
+                             *const markdown[] = {"**Operations, 64 tokens**", "| top_k | tenth | prefill |",
+                                                  "| norm | rows | decode |"},
                              *const latex[] = {"\\caption{Operations, 64 tokens.", "top\\_k & tenth & prefill"},
                              *const csv[] = {"model,backend,dtype,context,operation,case,phase,shape,status",
                                              "tiny-mistral,cpu,bf16,64,top_k,tenth,prefill,rows=2 cols=64 k=6,ok,"},
@@ -133,7 +135,8 @@ static void tables(void **state)
 static void beside_methods(void **state)
 {
     (void)state;
-    static const char *const text[] = {"Times and memory", "Operations, 64 tokens: tiny-mistral", "top_k"}, *const csv[] = {"prefill ms"};
+    static const char *const text[] = {"Times and memory", "Operations, 64 tokens: tiny-mistral", "top_k"},
+                             *const csv[] = {"prefill ms"};
     model_folder_write_text(&folder, "x.json",
                             "{\"kvlab_experiment\": 1, \"model\": \"random:tiny-mistral\","
                             " \"options\": {\"context\": 64, \"samples\": 2, \"warmup\": 0, \"backend\": \"cpu\"},"
