@@ -153,6 +153,29 @@ static void size_blocks(const struct run *run, int64_t bytes[KVL_N_BLOCKS])
     }
 }
 
+/* Whether blocks of these sizes, and what the sets have apart, stay within --memory-limit. */
+static bool is_within_limit(const struct run *run, const int64_t bytes[KVL_N_BLOCKS])
+{
+    const struct kvl_memory *memory = &run->setting.ctx->memory;
+    int64_t sum = memory->current;
+    for (int b = 0; b < KVL_N_BLOCKS; b++)
+        sum += bytes[b];
+    for (int i = 0; i < run->n; i++)
+        sum += run->entries[i].over ? 0 : run->entries[i].inputs.apart_bytes * run->entries[i].n_sets;
+    return memory->limit == 0 || sum <= memory->limit;
+}
+
+/* False where there is but one set of each already. */
+static bool halve_sets(struct run *run)
+{
+    bool any = false;
+    for (int i = 0; i < run->n; i++) {
+        any = any || (!run->entries[i].over && run->entries[i].n_sets > 1);
+        run->entries[i].n_sets = (run->entries[i].n_sets + 1) / 2;
+    }
+    return any;
+}
+
 static struct entry *largest_entry(const struct run *run)
 {
     struct entry *largest = NULL;
@@ -167,13 +190,17 @@ static struct entry *largest_entry(const struct run *run)
     return largest;
 }
 
-/* Where memory does not suffice for all cases, the largest goes, and so on. */
+/* Where memory does not suffice for all cases, first calls go round in fewer inputs, then the largest case goes, and so on. */
 static enum kvl_status make_memory(struct run *run)
 {
     for (;;) {
         int64_t bytes[KVL_N_BLOCKS];
         size_blocks(run, bytes);
+        if (!is_within_limit(run, bytes) && halve_sets(run))
+            continue;
         enum kvl_status status = kvl_kernel_memory_init(&run->memory, &run->setting, bytes);
+        if (status == KVL_E_OOM && halve_sets(run))
+            continue;
         struct entry *largest = status == KVL_E_OOM ? largest_entry(run) : NULL;
         if (largest == NULL)
             return status;
