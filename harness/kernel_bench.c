@@ -10,7 +10,7 @@
 #include "harness/record_set.h"
 #include "harness/statistics.h"
 
-enum { MAX_BATCH = 1 << 20, MAX_GROWTH = 1000 };
+enum { MAX_BATCH = 1 << 20, MAX_GRAPH = 4096, MAX_GROWTH = 1000 };
 
 struct entry {
     const struct kvl_kernel_case *row;
@@ -19,6 +19,7 @@ struct entry {
     union kvl_kernel_op *ops; /* [n_sets] */
     int64_t n_sets, next_set;
     int64_t batch;            /* calls of a sample */
+    struct kvl_graph *graph;  /* these as one; NULL: none */
     double *ns;               /* [n_samples] of a call */
     int64_t n_done;
     bool over;                /* the record says why */
@@ -37,7 +38,7 @@ struct run {
 
 /* Keys of this kind alone, in the order of harness/record.h. */
 static const char *const own_keys[] = {
-    "shape", "flops", "bytes", "batch", "input_sets", "input_bytes", "check_error", "check_values",
+    "shape", "flops", "bytes", "batch", "graph", "input_sets", "input_bytes", "check_error", "check_values",
     "kernel_median_ns", "kernel_p05_ns", "kernel_p95_ns", "kernel_samples_ns", "kernel_median_ci95_ns",
     "flops_per_s", "bytes_per_s", "bound_by", "bound_ns", "bound_share",
 };
@@ -79,6 +80,8 @@ static enum kvl_status entry_init(const struct run *run, struct entry *entry, co
 
 static void entry_free(struct entry *entry)
 {
+    if (entry->graph != NULL)
+        entry->inputs.setting->ctx->be->graph_free(entry->inputs.setting->ctx, entry->graph);
     kvl_kernel_inputs_free(&entry->inputs);
     json_decref(entry->record);
     free(entry->ops);
@@ -232,26 +235,56 @@ static enum kvl_status check_entry(struct entry *entry)
 
 /* ---- timing ------------------------------------------------------------------------------------------------------------- */
 
+static enum kvl_status call_batch(struct kvl_ctx *ctx, struct entry *entry)
+{
+    for (int64_t i = 0; i < entry->batch; i++) {
+        KVL_TRY(entry->row->run(ctx, &entry->ops[entry->next_set]));
+        entry->next_set = (entry->next_set + 1) % entry->n_sets;
+    }
+    return KVL_OK;
+}
+
 static enum kvl_status time_calls(struct kvl_ctx *ctx, struct entry *entry, int64_t *ns)
 {
     if (entry->row->reset != NULL)
         KVL_TRY(entry->row->reset(ctx, &entry->ops[0]));
     KVL_TRY(ctx->be->sync(ctx));
     KVL_TRY(ctx->be->mark(ctx, 0));
-    for (int64_t i = 0; i < entry->batch; i++) {
-        KVL_TRY(entry->row->run(ctx, &entry->ops[entry->next_set]));
-        entry->next_set = (entry->next_set + 1) % entry->n_sets;
-    }
+    KVL_TRY(entry->graph != NULL ? ctx->be->graph_launch(ctx, entry->graph) : call_batch(ctx, entry));
     KVL_TRY(ctx->be->mark(ctx, 1));
     return ctx->be->elapsed(ctx, 0, 1, ns);
+}
+
+/* As in the engine, where a decode step is launched as one graph: single launches would take longer than what they launch. */
+static bool is_graph(const struct kvl_ctx *ctx, const struct entry *entry)
+{
+    return entry->row->decode && ctx->be->graph_begin != NULL;
+}
+
+/* The first launch, which brings a graph to the device, is not looked at. */
+static enum kvl_status record_batch(struct kvl_ctx *ctx, struct entry *entry)
+{
+    int64_t ns;
+    if (!is_graph(ctx, entry))
+        return KVL_OK;
+    ctx->be->graph_free(ctx, entry->graph);
+    entry->graph = NULL;
+    KVL_TRY(ctx->be->graph_begin(ctx));
+    enum kvl_status called = call_batch(ctx, entry), ended = ctx->be->graph_end(ctx, &entry->graph);
+    KVL_TRY(called);
+    KVL_TRY(ended);
+    return time_calls(ctx, entry, &ns);
 }
 
 /* Calls more and more often, until a sample is long enough. */
 static enum kvl_status choose_batch(const struct run *run, struct entry *entry)
 {
-    int64_t most = entry->row->max_calls > 0 ? entry->row->max_calls : MAX_BATCH, ns;
+    struct kvl_ctx *ctx = run->setting.ctx;
+    int64_t most = is_graph(ctx, entry) ? MAX_GRAPH : MAX_BATCH, ns;
+    most = entry->row->max_calls > 0 && entry->row->max_calls < most ? entry->row->max_calls : most;
     for (entry->batch = 1;;) {
-        KVL_TRY(time_calls(run->setting.ctx, entry, &ns));
+        KVL_TRY(record_batch(ctx, entry));
+        KVL_TRY(time_calls(ctx, entry, &ns));
         if (ns >= run->bench->sample_ns || entry->batch == most)
             return KVL_OK;
         double growth = ns > 0 ? 1.2 * (double)run->bench->sample_ns / (double)ns : MAX_GROWTH;
@@ -270,6 +303,7 @@ static enum kvl_status prepare_entry(struct run *run, struct entry *entry)
         KVL_TRY(make_set(run, entry, set));
     KVL_TRY(choose_batch(run, entry));
     json_object_set_new(entry->record, "batch", json_integer(entry->batch));
+    json_object_set_new(entry->record, "graph", json_boolean(entry->graph != NULL));
     json_object_set_new(entry->record, "input_sets", json_integer(entry->n_sets));
     json_object_set_new(entry->record, "input_bytes", json_integer(kvl_kernel_inputs_bytes(&entry->inputs)));
     return KVL_OK;

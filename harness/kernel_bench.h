@@ -2,7 +2,8 @@
  * A B C).
  *
  * Each case is checked first (harness/kernel_check.h); one that is wrong becomes a record with status "failed" and is never
- * timed. A sample is `batch` calls in a row between two marks of the backend. */
+ * timed. A sample is `batch` calls in a row between two marks of the backend; those of a decode step are one graph where the
+ * backend has graphs. */
 #ifndef KVL_KERNEL_BENCH_H
 #define KVL_KERNEL_BENCH_H
 

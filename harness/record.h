@@ -42,8 +42,8 @@
  * Kind "kernel" (bench --kernels) has of these what tells its run, machine, model, context, seed and samples, status, peak_*_per_s and
  * n_scored (samples), and besides:
  *   operation (as in kernels/backend.h), case, phase ("prefill" | "decode"), shape (text: the sizes)
- *   flops, bytes (what one call needs: harness/kernel_case.h), batch (calls of a sample), input_sets (that calls go round in),
- *   input_bytes (of a set)
+ *   flops, bytes (what one call needs: harness/kernel_case.h), batch (calls of a sample), graph (they are one graph),
+ *   input_sets (that calls go round in), input_bytes (of a set)
  *   check_error (largest difference to a computation in double precision, as a share of what is allowed; at most 1 where status is
  *     ok, 0 where bits are compared; null: a wrong bit or no number), check_values (compared)
  *   kernel_median_ns, kernel_p05_ns, kernel_p95_ns, kernel_samples_ns, kernel_median_ci95_ns (of one call)

@@ -119,6 +119,13 @@ static void check_record(const json_t *record)
     assert_non_null(kvl_record_text(record, "config_key"));
 }
 
+/* Calls of a decode step are one graph where there are graphs. */
+static void check_graph(const json_t *record, const struct kvl_backend *be)
+{
+    bool decode = strcmp(kvl_record_text(record, "phase"), "decode") == 0;
+    assert_true(json_is_true(json_object_get(record, "graph")) == (decode && be->graph_begin != NULL));
+}
+
 static void check_every_case(struct kit *kit, enum kvl_dtype dtype, int64_t n)
 {
     struct bench_run run;
@@ -126,8 +133,10 @@ static void check_every_case(struct kit *kit, enum kvl_dtype dtype, int64_t n)
     json_t *record;
     run_bench(&run, kit->ctx, dtype, NULL, n);
     assert_int_equal(json_array_size(run.sink.records), count_cases(NULL));
-    json_array_foreach (run.sink.records, i, record)
+    json_array_foreach (run.sink.records, i, record) {
         check_record(record);
+        check_graph(record, kit->ctx->be);
+    }
     for (i = 0; i < sizeof operations / sizeof *operations; i++)
         assert_true(count_cases(operations[i].name) > 0);
     free_run(&run);
