@@ -16,9 +16,11 @@ static enum kvl_status load(struct kvl_model *model, struct kvl_model_source *so
     }
     KVL_TRY(kvl_model_check_tensors(source));
     model->shape = source->shape;
-    if (source->kind != KVL_SOURCE_RANDOM)
+    if (source->kind != KVL_SOURCE_RANDOM && !options->no_weights)
         KVL_TRY(kvl_model_source_tokenizer(source, model->shape.n_vocab, &model->tokenizer, &model->chat_jinja));
     kvl_model_source_hash(source, options->seed, model->hash);
+    if (options->no_weights)
+        return KVL_OK;
     enum kvl_status status = kvl_model_load_weights(model, source, options->seed);
     return status == KVL_OK ? status : kvl_fail_prefix(status, "%s", source->path);
 }

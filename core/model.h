@@ -40,6 +40,7 @@ struct kvl_model_options {
     enum kvl_dtype dtype;
     int64_t n_context; /* > 0 replaces the claimed context; only for random:NAME, else KVL_E_ARG */
     uint64_t seed;     /* of random:NAME's weights */
+    bool no_weights;   /* only the shape, name and hash: no tokenizer, and every weight stays NULL */
 };
 
 /* Loads `source`: a GGUF file, a Hugging Face folder (config.json, model.safetensors or an index with shards,

@@ -2,17 +2,14 @@
  * place; `decode` per token after the first; `e2e` both. Sessions are planned and allocated before, freed after. */
 #include "harness/bench_group.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "harness/machine_state.h"
+#include "harness/bench_times.h"
 #include "harness/statistics.h"
 #include "harness/work.h"
 
-enum { MIN_SAMPLES = 2, SELECTION_SAMPLES = 3 };
-
-static const double ci_level = 0.95;
+enum { SELECTION_SAMPLES = 3 };
 
 struct entry {
     const struct kvl_config *config;
@@ -128,40 +125,6 @@ out:
     return status;
 }
 
-/* The median's confidence interval as [low, high]; it stays null where there are too few samples. */
-static void put_interval(json_t *record, const char *prefix, const double *ns, int64_t n, uint64_t seed)
-{
-    char key[64];
-    double low, high;
-    kvl_bootstrap_median(ns, n, ci_level, seed, &low, &high);
-    if (isnan(low))
-        return;
-    json_t *interval = json_array();
-    json_array_append_new(interval, json_real(low));
-    json_array_append_new(interval, json_real(high));
-    snprintf(key, sizeof key, "%s_median_ci95_ns", prefix);
-    json_object_set_new(record, key, interval);
-}
-
-/* Median, p05, p95 and the raw samples under PREFIX_... */
-static void put_times(json_t *record, const char *prefix, const double *ns, int64_t n)
-{
-    const struct {
-        const char *suffix;
-        double q;
-    } quantiles[] = {{"median", 0.5}, {"p05", 0.05}, {"p95", 0.95}};
-    char key[64];
-    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
-        snprintf(key, sizeof key, "%s_%s_ns", prefix, quantiles[i].suffix);
-        json_object_set_new(record, key, json_real(kvl_quantile(ns, n, quantiles[i].q)));
-    }
-    json_t *samples = json_array();
-    for (int64_t i = 0; i < n; i++)
-        json_array_append_new(samples, json_real(ns[i]));
-    snprintf(key, sizeof key, "%s_samples_ns", prefix);
-    json_object_set_new(record, key, samples);
-}
-
 static enum kvl_status put_bounds(const struct kvl_bench_group *group, const struct entry *entry)
 {
     const struct kvl_model *model = group->bench->model;
@@ -204,11 +167,11 @@ static enum kvl_status finish_entry(const struct kvl_bench_group *group, struct 
                       {group->wants_e2e, "e2e", entry->e2e}};
         for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
             if (phases[i].wanted) {
-                put_times(record, phases[i].prefix, phases[i].ns, entry->n_done);
-                put_interval(record, phases[i].prefix, phases[i].ns, entry->n_done, group->bench->options->seed);
+                kvl_bench_put_times(record, phases[i].prefix, phases[i].ns, entry->n_done);
+                kvl_bench_put_interval(record, phases[i].prefix, phases[i].ns, entry->n_done, group->bench->options->seed);
             }
         if (group->wants_prefill)
-            put_times(record, "selection", entry->selection, SELECTION_SAMPLES);
+            kvl_bench_put_times(record, "selection", entry->selection, SELECTION_SAMPLES);
         json_object_set_new(record, "peak_prefill_bytes", json_integer(entry->peak_prefill));
         json_object_set_new(record, "peak_decode_bytes", json_integer(entry->peak_decode));
         json_object_set_new(record, "peak_bytes",
@@ -227,16 +190,6 @@ static void note_failure(struct entry *entry, enum kvl_status status)
     entry->over = true;
 }
 
-/* Clock and load while the samples were taken. */
-static void put_machine(json_t *record, const struct kvl_machine_state *start, const struct kvl_machine_state *end)
-{
-    double load = kvl_machine_other_load(start, end);
-    json_object_set_new(record, "clock_mhz", start->clock_mhz > 0.0 ? json_real(start->clock_mhz) : json_null());
-    json_object_set_new(record, "clock_end_mhz", end->clock_mhz > 0.0 ? json_real(end->clock_mhz) : json_null());
-    json_object_set_new(record, "machine_cpus", end->n_cpus > 0 ? json_integer(end->n_cpus) : json_null());
-    json_object_set_new(record, "other_load_cpus", isnan(load) ? json_null() : json_real(load));
-}
-
 /* Timed as a profiler's range; the push and the pop lie outside the boundary. */
 static enum kvl_status time_sample(const struct kvl_bench_group *group, struct entry *entry, const int32_t *ids, int64_t round)
 {
@@ -244,61 +197,40 @@ static enum kvl_status time_sample(const struct kvl_bench_group *group, struct e
     return KVL_OK;
 }
 
-static void run_round(const struct kvl_bench_group *group, struct entry *entries, int n, const int32_t *ids, int64_t round)
+/* The entries of a group and what they are run on. */
+struct interleaved {
+    const struct kvl_bench_group *group;
+    struct entry *entries;
+    int n;
+    const int32_t *ids;
+};
+
+static void run_round(void *context, int64_t round)
 {
-    for (int i = 0; i < n; i++) {
+    const struct interleaved *all = context;
+    for (int i = 0; i < all->n; i++) {
+        struct entry *entry = &all->entries[i];
         char label[96], name[64];
         enum kvl_status status = KVL_OK;
-        if (!entries[i].over)
-            status = time_sample(group, &entries[i], ids, round);
-        note_failure(&entries[i], status);
-        kvl_config_label(entries[i].config, name, sizeof name);
-        snprintf(label, sizeof label, "%lld %s%s", (long long)group->n_context, name, round < 0 ? " (warm-up)" : "");
-        kvl_progress_step(group->progress, label);
+        if (!entry->over)
+            status = time_sample(all->group, entry, all->ids, round);
+        note_failure(entry, status);
+        kvl_config_label(entry->config, name, sizeof name);
+        snprintf(label, sizeof label, "%lld %s%s", (long long)all->group->n_context, name, round < 0 ? " (warm-up)" : "");
+        kvl_progress_step(all->group->progress, label);
     }
 }
 
-/* Rounds still to come behind `round`, of which `n_done` took `elapsed` seconds: all, or as many as the time limit has room
- * for. */
-static int64_t rounds_left(const struct kvl_options *o, int64_t round, int64_t n_done, double elapsed)
-{
-    int64_t n = o->n_samples - round;
-    if (o->time_limit_s <= 0.0)
-        return n;
-    int64_t n_least = (o->n_samples < MIN_SAMPLES ? o->n_samples : MIN_SAMPLES) - (round > 0 ? round : 0);
-    double n_fit = fmax(0.0, o->time_limit_s - elapsed) * (double)n_done / elapsed + 1.0;
-    int64_t n_limited = n_fit < (double)n ? (int64_t)n_fit : n;
-    n_limited = n_limited > n_least ? n_limited : n_least;
-    return n_limited < n ? n_limited : n;
-}
-
-/* Rounds over all entries: warm-ups first, then samples, until their number or the time limit is reached. */
 static void run_rounds(const struct kvl_bench_group *group, struct entry *entries, int n, const int32_t *ids)
 {
-    const struct kvl_options *o = group->bench->options;
-    struct kvl_machine_state first = {0}, last;
-    double start = kvl_seconds();
-    int64_t n_done = 0, n_planned = o->n_warmups + o->n_samples;
-    for (int64_t round = -o->n_warmups; round < o->n_samples; round++) {
-        double elapsed = kvl_seconds() - start;
-        bool late = o->time_limit_s > 0.0 && elapsed > o->time_limit_s;
-        if (late && round >= MIN_SAMPLES)
-            break;
-        if (late && round < 0)
-            round = 0; /* one warm-up was enough */
-        if (round == 0)
-            kvl_machine_state_read(&first);
-        run_round(group, entries, n, ids, round);
-        int64_t n_left = rounds_left(o, round + 1, ++n_done, kvl_seconds() - start);
-        group->progress->total += (n_done + n_left - n_planned) * n;
-        n_planned = n_done + n_left;
-    }
-    kvl_machine_state_read(&last);
-    group->progress->total += (n_done - n_planned) * n;
+    struct interleaved all = {group, entries, n, ids};
+    struct kvl_bench_rounds rounds = {.options = group->bench->options, .progress = group->progress, .n_steps = n,
+                                      .run = run_round, .context = &all};
+    kvl_bench_rounds_run(&rounds);
     for (int i = 0; i < n; i++) {
         if (group->wants_prefill && !entries[i].over)
             note_failure(&entries[i], time_selection(group, &entries[i], ids));
-        put_machine(entries[i].record, &first, &last);
+        kvl_bench_put_machine(entries[i].record, &rounds);
     }
 }
 

@@ -18,17 +18,19 @@ static void note(struct kvl_bench_warnings *warnings, enum kvl_doubt doubt, doub
     snprintf(warnings->doubts[doubt].what, sizeof warnings->doubts[doubt].what, "%s", what);
 }
 
-/* "prefill of METHOD r=0.1 at 1024 tokens". */
+/* "prefill of METHOD r=0.1 at 1024 tokens", "time of OPERATION CASE at ..". */
 static void describe(const json_t *record, const char *phase, char *text, size_t size)
 {
-    const char *method = kvl_record_text(record, "method");
+    const char *method = kvl_record_text(record, "method"), *operation = kvl_record_text(record, "operation");
     double rate = kvl_record_number(record, "kv_rate"), budget = kvl_record_number(record, "kv_budget");
     char knob[48] = "";
-    if (!isnan(rate))
+    if (operation != NULL)
+        snprintf(knob, sizeof knob, " %.40s", kvl_record_text(record, "case"));
+    else if (!isnan(rate))
         snprintf(knob, sizeof knob, " r=%g", rate);
     else if (!isnan(budget))
         snprintf(knob, sizeof knob, " c=%g", budget);
-    snprintf(text, size, "%s of %.40s%s at %g tokens", phase, method != NULL ? method : "?", knob,
+    snprintf(text, size, "%s of %.40s%s at %g tokens", phase, operation != NULL ? operation : method != NULL ? method : "?", knob,
              kvl_record_number(record, "context"));
 }
 
@@ -93,7 +95,8 @@ enum kvl_status kvl_bench_warnings_add(struct kvl_bench_warnings *warnings, cons
         const char *samples, *interval, *title;
     } series[] = {{"prefill_samples_ns", "prefill_median_ci95_ns", "prefill"},
                   {"decode_token_samples_ns", "decode_token_median_ci95_ns", "decode"},
-                  {"e2e_samples_ns", "e2e_median_ci95_ns", "e2e"}};
+                  {"e2e_samples_ns", "e2e_median_ci95_ns", "e2e"},
+                  {"kernel_samples_ns", "kernel_median_ci95_ns", "time"}};
     warnings->n_records++;
     look_at_machine(warnings, record);
     for (size_t s = 0; s < sizeof series / sizeof *series; s++) {

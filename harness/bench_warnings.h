@@ -32,7 +32,7 @@ struct kvl_bench_warnings {
     } doubts[KVL_N_DOUBTS];
 };
 
-/* Looks at a bench record with status ok. */
+/* Looks at a bench or kernel record with status ok. */
 enum kvl_status kvl_bench_warnings_add(struct kvl_bench_warnings *warnings, const json_t *record);
 
 /* Whether a bench record's times were taken on a machine that had other work to do or lowered its clock (the last two doubts):

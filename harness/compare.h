@@ -1,8 +1,8 @@
 /* Two sets of records, before and after a change: what became worse, what better, what cannot be told.
  *
- * A row is one measure of one configuration: the score of an eval record, a phase or the memory of a bench record. Rows of both
- * sides meet where all that was chosen is equal: the fields of config_key, less those that may differ between two runs of one
- * thing (number of samples, phases; of scores also backend, isa and threads).
+ * A row is one measure of one configuration: the score of an eval record, a phase or the memory of a bench record, the time of an
+ * operation. Rows of both sides meet where all that was chosen is equal: the fields of config_key, less those that may differ
+ * between two runs of one thing (number of samples, phases; of scores also backend, isa and threads).
  *   scores   mean difference over the samples that both have, paired by index: kvl_paired_difference; likewise
  *            divergence and likelihood of fidelity tasks, of which less is better
  *   times    ratio of medians: kvl_median_ratio. Equal runs differ by more than their samples scatter, for memory lies elsewhere and
@@ -33,7 +33,7 @@ struct kvl_compare_limits {
 enum kvl_measure_unit { KVL_MEASURE_SCORE, KVL_MEASURE_NATS, KVL_MEASURE_TIME, KVL_MEASURE_MEMORY };
 
 struct kvl_measure {
-    const char *kind, *name; /* of the record; "score" ..., a phase as records name it, or "memory" */
+    const char *kind, *name; /* of the record; "score" ..., a phase as records name it, "memory", or "kernel" */
     const char *field;       /* samples; a single number for memory */
     enum kvl_measure_unit unit;
 };

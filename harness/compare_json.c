@@ -30,7 +30,7 @@ static json_t *knobs_json(const json_t *record)
     json_t *knobs = json_object();
     const char *field;
     for (int i = 0; (field = kvl_record_key_field(i)) != NULL; i++)
-        if (kvl_compare_names(record, field))
+        if (kvl_compare_names(record, field) && json_object_get(record, field) != NULL)
             json_object_set_new(knobs, field, field_or_null(record, field));
     return knobs;
 }

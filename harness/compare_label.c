@@ -16,7 +16,7 @@ static const json_t *record_of(const struct kvl_compare_row *row)
 /* Fields that have a place of their own at the front of a label. */
 static bool is_placed(const char *field)
 {
-    static const char *const fields[] = {"kind", "method", "kv_rate", "kv_budget", "context", "task", "params"};
+    static const char *const fields[] = {"kind", "method", "kv_rate", "kv_budget", "context", "task", "params", "operation", "case"};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (strcmp(fields[i], field) == 0)
             return true;
@@ -33,10 +33,10 @@ static const json_t *value_of(const json_t *record, const char *field, const cha
 static bool varies(const struct kvl_comparison *comparison, const json_t *record, const char *field, const char *param)
 {
     const json_t *own = value_of(record, field, param);
-    const char *method = kvl_record_text(record, "method");
+    const json_t *method = json_object_get(record, "method");
     for (int i = 0; i < comparison->n; i++) {
         const json_t *other = record_of(&comparison->rows[i]), *value = value_of(other, field, param);
-        bool comparable = param == NULL || strcmp(kvl_record_text(other, "method"), method) == 0;
+        bool comparable = param == NULL || kvl_record_same(json_object_get(other, "method"), method);
         if (comparable && value != NULL && !kvl_record_same(own, value))
             return true;
     }
@@ -58,9 +58,10 @@ static void print_label(FILE *label, const struct kvl_comparison *comparison, co
 {
     static const struct {
         const char *field, *before;
-    } fronts[] = {{"kv_rate", "r="}, {"kv_budget", "c="}, {"context", ""}, {"task", ""}};
+    } fronts[] = {{"case", ""}, {"kv_rate", "r="}, {"kv_budget", "c="}, {"context", ""}, {"task", ""}};
     char text[96];
-    fputs(kvl_record_text(record, "method"), label);
+    const char *method = kvl_record_text(record, "method");
+    fputs(method != NULL ? method : kvl_record_text(record, "operation"), label);
     for (size_t i = 0; i < sizeof fronts / sizeof *fronts; i++) {
         const json_t *value = kvl_json_get(record, fronts[i].field);
         if (value == NULL)

@@ -27,6 +27,8 @@ static enum kvl_status set_value(struct kvl_table *table, int column, const stru
         return kvl_table_set(table, column, "%s", status);
     }
     enum kvl_measure_unit unit = row->measure->unit;
+    if (unit == KVL_MEASURE_TIME && value < 1e6) /* of a single operation */
+        return kvl_table_set(table, column, "%.2f µs", 1e-3 * value);
     return kvl_table_set(table, column, "%.*f%s", units[unit].digits, value * units[unit].scale, units[unit].suffix);
 }
 

@@ -17,6 +17,7 @@ static const struct kvl_measure measures[] = {
     {"bench", "decode", "decode_token_samples_ns", KVL_MEASURE_TIME},
     {"bench", "e2e", "e2e_samples_ns", KVL_MEASURE_TIME},
     {"bench", "memory", "peak_bytes", KVL_MEASURE_MEMORY},
+    {"kernel", "kernel", "kernel_samples_ns", KVL_MEASURE_TIME},
 };
 
 /* What a field says about whether two records are of the same row. Fields of config_key that are not here name it. */
@@ -29,7 +30,7 @@ enum role {
 
 static const struct {
     const char *field, *title;
-    enum role eval, bench;
+    enum role eval, bench; /* bench: of kernel, too */
 } roles[] = {
     {"n_samples", "samples", EXTENT, EXTENT},
     {"phases", "phases", EXTENT, EXTENT},
@@ -195,11 +196,12 @@ static enum kvl_status collect(struct side *side, json_t *places, const struct k
 static enum kvl_status refuse(const struct item *base, const struct item *next, int i)
 {
     const char *method = kvl_record_text(base->record, "method"), *field = roles[i].field;
+    const char *what = method != NULL ? method : kvl_record_text(base->record, "operation");
     char *was = json_dumps(json_object_get(base->record, field), JSON_ENCODE_ANY);
     char *is = json_dumps(json_object_get(next->record, field), JSON_ENCODE_ANY);
     enum kvl_status status = kvl_fail(
         KVL_E_ARG, "%s of %s at %g tokens: %s is %.80s in BASE and %.80s in NEW, so that the two say nothing about a change of "
-        "kvlab: measure both alike, or give --force", base->measure->name, method, kvl_record_number(base->record, "context"),
+        "kvlab: measure both alike, or give --force", base->measure->name, what, kvl_record_number(base->record, "context"),
         roles[i].title, was != NULL ? was : "?", is != NULL ? is : "?");
     free(was);
     free(is);

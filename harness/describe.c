@@ -105,6 +105,11 @@ static json_t *describe_params(const struct kvl_method_run *run)
 
 static void describe_config(json_t *record, const struct kvl_config *config)
 {
+    static const char *const keys[] = {"method", "profile", "kv_rate", "kv_budget", "params"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        json_object_set_new(record, keys[i], json_null());
+    if (config == NULL)
+        return;
     const struct kvl_budget *budget = &config->run->budget;
     json_object_set_new(record, "method", json_string(config->method->name));
     json_object_set_new(record, "profile", json_string(kvl_profile_name(config->profile)));
@@ -152,18 +157,23 @@ static const char *const chosen_keys[] = {
     "n_samples", "new_tokens", "phases"};
 enum { N_CHOSEN_KEYS = sizeof chosen_keys / sizeof *chosen_keys };
 
+/* Those of some kinds alone. */
+static const char *const own_keys[] = {"analysis", "top", "window", "texts_hash", "sources", "bound", "operation", "case", "phase"};
+enum { N_OWN_KEYS = sizeof own_keys / sizeof *own_keys };
+
 const char *kvl_record_key_field(int i)
 {
-    return i >= 0 && i < (int)N_CHOSEN_KEYS ? chosen_keys[i] : NULL;
+    if (i < (int)N_CHOSEN_KEYS)
+        return chosen_keys[i];
+    return i < (int)N_CHOSEN_KEYS + (int)N_OWN_KEYS ? own_keys[i - (int)N_CHOSEN_KEYS] : NULL;
 }
 
 enum kvl_status kvl_record_key(json_t *record)
 {
-    static const char *const own_keys[] = {"analysis", "top", "window", "texts_hash", "sources", "bound"}; /* of some kinds alone */
     json_t *chosen = json_array();
     for (int i = 0; i < (int)N_CHOSEN_KEYS; i++)
         json_array_append(chosen, json_object_get(record, chosen_keys[i]));
-    for (size_t i = 0; i < sizeof own_keys / sizeof *own_keys; i++)
+    for (int i = 0; i < (int)N_OWN_KEYS; i++)
         if (json_object_get(record, own_keys[i]) != NULL)
             json_array_append(chosen, json_object_get(record, own_keys[i]));
     char *text = json_dumps(chosen, JSON_COMPACT | JSON_SORT_KEYS);

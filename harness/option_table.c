@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "datasets/task.h"
+#include "harness/kernel_case.h"
 
 static enum kvl_status number(const char *name, const char *value, double min, double max, int64_t *out)
 {
@@ -97,6 +98,15 @@ static enum kvl_status parse_phases(struct kvl_options *o, const char *name, con
         KVL_REQUIRE(strcmp(phase, "prefill") == 0 || strcmp(phase, "decode") == 0 || strcmp(phase, "e2e") == 0,
                     "%s '%s' is unknown: use prefill, decode or e2e", name, phase);
     }
+    return KVL_OK;
+}
+
+static enum kvl_status parse_operations(struct kvl_options *o, const char *name, const char *value)
+{
+    int first = o->operations.n;
+    KVL_TRY(kvl_words_parse(name, value, &o->operations));
+    for (int i = first; i < o->operations.n; i++)
+        KVL_TRY(kvl_kernel_operation_check(name, o->operations.items[i]));
     return KVL_OK;
 }
 
@@ -349,6 +359,7 @@ SWITCH_OPTION(json)
 SWITCH_OPTION(resume)
 SWITCH_OPTION(force)
 SWITCH_OPTION(allow_missing)
+SWITCH_OPTION(kernels)
 SWITCH_OPTION(help)
 
 /* Keys are the short options. A command names the keys that it takes; --help is everybody's. */
@@ -362,6 +373,9 @@ static const struct kvl_option rows[] = {
     {'t', "task", "T,..", "tasks, by name", parse_tasks},
     {'c', "context", "N,..", "prompt tokens: 1k,2k,4k or 1024:4096:1024", parse_contexts},
     {'p', "phase", "prefill,decode,e2e", "what to time (default all three)", parse_phases},
+    {KVL_OPTION_KERNELS, "kernels", NULL, "time the backend's operations at the model's shapes, each checked first; needs no method",
+     parse_kernels},
+    {KVL_OPTION_OP, "op", "NAME,..", "with --kernels: these operations alone", parse_operations},
     {'n', "samples", "S", "samples per configuration (default 10, or all that a task's files hold)", parse_samples},
     {'O', "protocol", "plain|fastkv", "template, BOS, answer prefix, new tokens (default plain)", parse_protocol},
     {'Q', "query-aware", "on|off", "off: the context is compressed before the question is seen (default on)", parse_query_aware},

@@ -125,7 +125,8 @@ void kvl_options_init(struct kvl_options *options, const struct kvl_command *com
 
 void kvl_options_free(struct kvl_options *options)
 {
-    struct kvl_words *words[] = {&options->positional, &options->methods, &options->tasks, &options->phases, &options->profiles};
+    struct kvl_words *words[] = {&options->positional, &options->methods, &options->tasks, &options->phases, &options->profiles,
+                                 &options->operations};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         kvl_words_free(words[i]);
     free(options->contexts.items);

@@ -46,13 +46,14 @@ struct kvl_options {
     int n_threads;
     int64_t chunk, memory_limit, n_context_model;
 
-    struct kvl_words methods, tasks, phases, profiles;
+    struct kvl_words methods, tasks, phases, profiles, operations;
     struct kvl_reals contexts, kv_rates, kv_budgets, layers, tops;
     struct kvl_set_option *settings;
     int n_settings;
     int64_t n_samples, n_new_tokens, n_warmups;
     bool samples_given; /* n_samples is the user's, not the default */
     double time_limit_s;
+    bool kernels;        /* bench: single operations in place of methods */
     int64_t window, bound; /* -1: not given */
     const char *texts;
     uint64_t seed;

@@ -1,7 +1,7 @@
 /* One record per configuration: a flat JSON object on a line of its own, written and flushed when the configuration ends.
  *
- * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval", "bench" and "analyze"; a field
- * that does not apply to a kind is null):
+ * Units stand in the keys; what is missing is null, never -1 or "N/A". Fields, schema 1 (kinds "eval", "bench", "analyze" and
+ * "kernel"; a field that does not apply to a kind is null):
  *   schema, kind, run_id, time_utc, kvlab_version, kvlab_commit, kvlab_dirty, build_type, argv, config_key
  *   cpu, gpu, driver, isa, threads, backend, dtype
  *   clock_mhz (the fastest core; of bench: behind the warm-ups), clock_end_mhz (behind the last sample),
@@ -39,6 +39,15 @@
  *   distance: layer, layer_param (which parameter of the method it is), and as means and raw per prompt (NAME_samples)
  *     hidden_l2, hidden_squared, hidden_cosine, logits_l2, logits_kl (nats), same_top
  *   tsp-layer: sources, bound, layers, hidden_squared_means (arrays), layer (the one to use), layer_param, setting (for --set)
+ * Kind "kernel" (bench --kernels) has of these what tells its run, machine, model, context, seed and samples, status, peak_*_per_s and
+ * n_scored (samples), and besides:
+ *   operation (as in kernels/backend.h), case, phase ("prefill" | "decode"), shape (text: the sizes)
+ *   flops, bytes (what one call needs: harness/kernel_case.h), batch (calls of a sample), graph (they are one graph),
+ *   input_sets (that calls go round in), input_bytes (of a set)
+ *   check_error (largest difference to a computation in double precision, as a share of what is allowed; at most 1 where status is
+ *     ok, 0 where bits are compared; null: a wrong bit or no number), check_values (compared)
+ *   kernel_median_ns, kernel_p05_ns, kernel_p95_ns, kernel_samples_ns, kernel_median_ci95_ns (of one call)
+ *   flops_per_s, bytes_per_s (reached), bound_by ("flops" | "bytes": which of the ceilings), bound_ns, bound_share
  * Per-sample prompts, outputs and scores go to FILE with ".jsonl" replaced by ".samples.jsonl". */
 #ifndef KVL_RECORD_H
 #define KVL_RECORD_H

@@ -9,13 +9,13 @@
 
 enum type { TEXT, NUMBER, BOOLEAN, OBJECT, NUMBERS, NUMBERS_OR_NULL };
 
-/* The fields that are read here, with their types; every one but the first five may be null. */
-enum { N_REQUIRED = 5 };
+/* The fields that are read here, with their types; those that is_needed does not name may be null. */
 static const struct {
     const char *key;
     enum type type;
 } fields[] = {
     {"kind", TEXT}, {"time_utc", TEXT}, {"model", TEXT}, {"method", TEXT}, {"status", TEXT},
+    {"operation", TEXT}, {"case", TEXT}, {"phase", TEXT},
     {"run_id", TEXT}, {"config_key", TEXT}, {"reason", TEXT}, {"kvlab_commit", TEXT}, {"kvlab_dirty", BOOLEAN},
     {"cpu", TEXT}, {"gpu", TEXT}, {"isa", TEXT}, {"threads", NUMBER}, {"backend", TEXT}, {"dtype", TEXT},
     {"model_hash", TEXT}, {"profile", TEXT}, {"kv_rate", NUMBER}, {"kv_budget", NUMBER}, {"params", OBJECT},
@@ -30,6 +30,9 @@ static const struct {
     {"scores", NUMBERS}, {"second_scores", NUMBERS}, {"kl_samples", NUMBERS}, {"nll_difference_samples", NUMBERS},
     {"prefill_samples_ns", NUMBERS}, {"decode_token_samples_ns", NUMBERS}, {"e2e_samples_ns", NUMBERS},
     {"depths", NUMBERS_OR_NULL}, {"sample_indices", NUMBERS},
+    {"flops", NUMBER}, {"bytes", NUMBER}, {"kernel_median_ns", NUMBER}, {"kernel_p05_ns", NUMBER}, {"kernel_p95_ns", NUMBER},
+    {"kernel_samples_ns", NUMBERS}, {"flops_per_s", NUMBER}, {"bytes_per_s", NUMBER}, {"bound_by", TEXT}, {"bound_ns", NUMBER},
+    {"bound_share", NUMBER}, {"check_error", NUMBER},
 };
 
 const char *kvl_record_text(const json_t *record, const char *key)
@@ -81,6 +84,22 @@ static bool has_type(const json_t *value, enum type type)
     return false;
 }
 
+static bool is_listed(const char *key, const char *const *keys)
+{
+    while (*keys != NULL && strcmp(*keys, key) != 0)
+        keys++;
+    return *keys != NULL;
+}
+
+/* Records are of a method, or of a single operation. */
+static bool is_needed(const char *key, const json_t *record)
+{
+    static const char *const all[] = {"kind", "time_utc", "model", "status", NULL}, *const methods[] = {"method", NULL},
+                             *const kernels[] = {"operation", "case", "phase", NULL};
+    const char *kind = kvl_record_text(record, "kind");
+    return is_listed(key, all) || is_listed(key, kind != NULL && strcmp(kind, "kernel") == 0 ? kernels : methods);
+}
+
 static enum kvl_status check_fields(const char *path, size_t line, const json_t *record)
 {
     static const char *const names[] = {[TEXT] = "text", [NUMBER] = "a number", [BOOLEAN] = "true or false",
@@ -94,9 +113,10 @@ static enum kvl_status check_fields(const char *path, size_t line, const json_t 
                         (long long)json_integer_value(schema), KVL_RECORD_SCHEMA);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const json_t *value = kvl_json_get(record, fields[i].key);
-        if (value == NULL ? i < N_REQUIRED : !has_type(value, fields[i].type))
+        bool needed = is_needed(fields[i].key, record);
+        if (value == NULL ? needed : !has_type(value, fields[i].type))
             return kvl_fail(KVL_E_FORMAT, "%s, line %zu: %s must be %s%s", path, line, fields[i].key,
-                            names[fields[i].type], i < N_REQUIRED ? "" : " or null");
+                            names[fields[i].type], needed ? "" : " or null");
     }
     return KVL_OK;
 }
@@ -118,7 +138,8 @@ static enum kvl_status check_lists(const char *path, size_t line, const json_t *
 static bool is_configuration(const json_t *record)
 {
     const char *kind = kvl_record_text(record, "kind");
-    return strcmp(kind, "eval") == 0 || strcmp(kind, "bench") == 0 || strcmp(kind, "analyze") == 0;
+    return strcmp(kind, "eval") == 0 || strcmp(kind, "bench") == 0 || strcmp(kind, "analyze") == 0
+           || strcmp(kind, "kernel") == 0;
 }
 
 static enum kvl_status push(struct kvl_record_set *set, json_t *record)
@@ -168,7 +189,7 @@ static enum kvl_status add_file(struct kvl_record_set *set, const char *path, FI
         fprintf(notes, "kvlab: warning: the last line of %s is cut off and left out\n", path);
     enum kvl_status status = add_records(set, path, records, &n_other);
     if (n_other > 0)
-        fprintf(notes, "kvlab: note: %d records of other kinds than eval, bench and analyze in %s are left out\n", n_other, path);
+        fprintf(notes, "kvlab: note: %d records of other kinds than eval, bench, analyze and kernel in %s are left out\n", n_other, path);
     json_decref(records);
     return status;
 }

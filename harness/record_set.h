@@ -16,7 +16,7 @@ struct kvl_record_set {
     int n;
 };
 
-/* Reads eval, bench and analyze records of this schema. Of several with one config_key the newest stays. What is left out (older
+/* Reads eval, bench, analyze and kernel records of this schema. Of several with one config_key the newest stays. What is left out (older
  * ones, other kinds, a truncated last line, files of samples) is said in a line on `notes` each (NULL: nowhere).
  * KVL_E_FORMAT names file and line of a field that has the wrong type. */
 enum kvl_status kvl_record_set_load(struct kvl_record_set *set, char *const *paths, int n_paths, FILE *notes);

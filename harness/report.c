@@ -1,9 +1,12 @@
+#define _GNU_SOURCE /* asprintf */
 #include "harness/report.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/report_kernels.h"
 #include "harness/report_notes.h"
 #include "harness/report_published.h"
 #include "harness/report_tables.h"
@@ -17,14 +20,30 @@ static enum kvl_status fill(struct kvl_report *report, struct kvl_report_source 
     return published != NULL ? kvl_report_add_published(report, source, published, beside) : KVL_OK;
 }
 
-static enum kvl_status build(struct kvl_report *report, struct kvl_report_source *source, const char *published)
+/* One text behind the other; frees both. NULL where either is or there is no memory. */
+static char *join(char *a, char *b)
+{
+    char *text = NULL;
+    if (a == NULL || b == NULL || asprintf(&text, "%s%s", a, b) < 0)
+        text = NULL;
+    free(a);
+    free(b);
+    return text;
+}
+
+/* Methods first, then single operations; a report of these alone has their heading. */
+static enum kvl_status build(struct kvl_report *report, struct kvl_report_source *source, const struct kvl_rows *kernels,
+                             const char *published)
 {
     char *beside = NULL;
+    bool alone = source->rows.n == 0;
     enum kvl_status status;
     KVL_TRY_OUT(kvl_scored_tasks_init(&source->tasks, &source->rows));
-    KVL_TRY_OUT(fill(report, source, published, &beside));
-    report->heading = kvl_report_heading(&source->rows, true);
-    report->notes = kvl_report_notes(source, beside);
+    if (!alone)
+        KVL_TRY_OUT(fill(report, source, published, &beside));
+    KVL_TRY_OUT(kvl_report_add_kernels(report, kernels, source->format, alone));
+    report->heading = kvl_report_heading(alone ? kernels : &source->rows, true);
+    report->notes = join(kvl_report_notes(source, beside), kvl_report_kernel_notes(kernels, source->format, alone));
     report->n_unused = kvl_report_n_unused(source);
     if (report->heading == NULL || report->notes == NULL)
         status = kvl_fail(KVL_E_OOM, "no memory for a report");
@@ -38,11 +57,18 @@ enum kvl_status kvl_report_init(struct kvl_report *report, const struct kvl_reco
 {
     *report = (struct kvl_report){0};
     struct kvl_report_source source = {.format = format};
-    KVL_TRY(kvl_rows_init(&source.rows, set, KVL_KNOB_EVAL | KVL_KNOB_BENCH));
-    enum kvl_status status = source.rows.n > 0 ? build(report, &source, published)
-                                               : kvl_fail(KVL_E_FORMAT, "no eval or bench record: nothing to report");
+    struct kvl_rows kernels = {0};
+    enum kvl_status status;
+    KVL_TRY_OUT(kvl_rows_init(&source.rows, set, KVL_KNOB_EVAL | KVL_KNOB_BENCH));
+    KVL_TRY_OUT(kvl_rows_init(&kernels, set, KVL_KNOB_KERNEL));
+    if (source.rows.n > 0 || (kernels.n > 0 && published == NULL))
+        status = build(report, &source, &kernels, published);
+    else
+        status = kvl_fail(KVL_E_FORMAT, "no eval or bench record: nothing to report");
+out:
     kvl_scored_tasks_free(&source.tasks);
     kvl_rows_free(&source.rows);
+    kvl_rows_free(&kernels);
     if (status != KVL_OK)
         kvl_report_free(report);
     return status;

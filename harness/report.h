@@ -1,4 +1,4 @@
-/* A report: tables of what methods score, take and keep, from the records of eval and bench. */
+/* A report: tables of what methods score, take and keep, and of what single operations take, from the records of eval and bench. */
 #ifndef KVL_REPORT_H
 #define KVL_REPORT_H
 

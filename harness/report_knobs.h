@@ -16,10 +16,11 @@ struct kvl_row;
 /* Who a knob belongs to. METHOD: what is compared; ratios and differences go across it. SHARED: eval and bench records meet
  * only where it is equal. CONTEXT: the same, and tables may show its values side by side. EVAL, BENCH: it tells only records of
  * that kind apart (an accuracy does not depend on the CPU). SETUP: of eval, but belongs to the method, as the longest prompt
- * that it is given. ANALYZE is a kind without knobs of its own. */
+ * that it is given. ANALYZE and KERNEL are kinds without knobs of their own; those of BENCH tell the latter
+ * apart, too. */
 enum {
     KVL_KNOB_METHOD = 1, KVL_KNOB_SHARED = 2, KVL_KNOB_EVAL = 4, KVL_KNOB_BENCH = 8, KVL_KNOB_SETUP = 16, KVL_KNOB_CONTEXT = 32,
-    KVL_KNOB_ANALYZE = 64,
+    KVL_KNOB_ANALYZE = 64, KVL_KNOB_KERNEL = 128,
 };
 
 struct kvl_knob {

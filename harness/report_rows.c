@@ -10,19 +10,28 @@
 
 static bool is_reference(const json_t *record)
 {
-    return strcmp(kvl_record_text(record, "method"), kvl_method_at(0)->name) == 0;
+    const char *method = kvl_record_text(record, "method");
+    return method != NULL && strcmp(method, kvl_method_at(0)->name) == 0;
 }
 
 static int kind_of(const json_t *record)
 {
-    const char *kind = kvl_record_text(record, "kind");
-    return strcmp(kind, "eval") == 0 ? KVL_KNOB_EVAL : strcmp(kind, "analyze") == 0 ? KVL_KNOB_ANALYZE : KVL_KNOB_BENCH;
+    static const struct {
+        const char *name;
+        int kind;
+    } kinds[] = {{"eval", KVL_KNOB_EVAL}, {"analyze", KVL_KNOB_ANALYZE}, {"kernel", KVL_KNOB_KERNEL}};
+    const char *name = kvl_record_text(record, "kind");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(name, kinds[i].name) == 0)
+            return kinds[i].kind;
+    return KVL_KNOB_BENCH;
 }
 
 /* Scopes of the knobs that make a group of a kind, and that a ratio or difference keeps. */
 static int group_scopes(int kind)
 {
-    return KVL_KNOB_METHOD | KVL_KNOB_SHARED | KVL_KNOB_CONTEXT | kind | (kind == KVL_KNOB_EVAL ? KVL_KNOB_SETUP : 0);
+    int own = kind == KVL_KNOB_EVAL ? KVL_KNOB_SETUP : kind == KVL_KNOB_KERNEL ? KVL_KNOB_BENCH : 0;
+    return KVL_KNOB_METHOD | KVL_KNOB_SHARED | KVL_KNOB_CONTEXT | kind | own;
 }
 
 static int ratio_scopes(int kind)
@@ -209,7 +218,8 @@ static int compare_values(const json_t *a, const json_t *b)
 int kvl_row_compare(const struct kvl_row *a, const struct kvl_row *b, const struct kvl_knob *knob)
 {
     const json_t *x = kvl_row_value(a, knob), *y = kvl_row_value(b, knob);
-    int order = strcmp(knob->key, "method") == 0 ? method_place(x) - method_place(y) : 0;
+    bool by_method = strcmp(knob->key, "method") == 0 && x != NULL && y != NULL;
+    int order = by_method ? method_place(x) - method_place(y) : 0;
     return order != 0 ? order : compare_values(x, y);
 }
 

@@ -13,7 +13,7 @@ extern "C" {
 
 /* The newest records of both kinds; one may be NULL. */
 struct kvl_row {
-    const json_t *eval, *bench; /* records of analyze take the bench's place */
+    const json_t *eval, *bench; /* records of analyze and kernel take the bench's place */
     int eval_group, bench_group; /* -1: none */
 };
 
@@ -23,7 +23,7 @@ struct kvl_row {
  * where a task occurs with two of them. */
 struct kvl_row_group {
     const json_t *first; /* the newest; of those with a template, if any has one */
-    int kind;            /* KVL_KNOB_EVAL, KVL_KNOB_BENCH or KVL_KNOB_ANALYZE */
+    int kind;            /* KVL_KNOB_EVAL, .._BENCH, .._ANALYZE or .._KERNEL */
     bool is_reference;   /* of the method that ratios and differences refer to */
     char *meet_key;      /* equal where an eval and a bench group make a row */
     char *ratio_key;     /* equal where a ratio or a difference may be taken */
@@ -40,7 +40,7 @@ struct kvl_rows {
     uint32_t varying;             /* a bit per knob, for kvl_rows_vary */
 };
 
-/* `kinds`: KVL_KNOB_EVAL, KVL_KNOB_BENCH or both; or KVL_KNOB_ANALYZE alone. The set is borrowed. */
+/* `kinds`: KVL_KNOB_EVAL, KVL_KNOB_BENCH or both; or KVL_KNOB_ANALYZE or KVL_KNOB_KERNEL alone. The set is borrowed. */
 enum kvl_status kvl_rows_init(struct kvl_rows *rows, const struct kvl_record_set *set, int kinds);
 void kvl_rows_free(struct kvl_rows *rows);
 

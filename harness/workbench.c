@@ -35,7 +35,7 @@ bool kvl_workbench_serves(const struct kvl_options *a, const struct kvl_options 
 {
     return same_text(a->positional.items[0], b->positional.items[0]) && same_text(a->backend, b->backend) && same_text(a->isa, b->isa)
            && a->dtype == b->dtype && a->n_threads == b->n_threads && a->memory_limit == b->memory_limit && a->chunk == b->chunk
-           && a->n_context_model == b->n_context_model
+           && a->n_context_model == b->n_context_model && a->kernels == b->kernels
            && (a->seed == b->seed || strncmp(a->positional.items[0], "random:", 7) != 0);
 }
 
@@ -43,11 +43,11 @@ static enum kvl_status open_all(struct kvl_workbench *bench, bool wants_text)
 {
     const struct kvl_options *o = bench->options;
     struct kvl_backend_options device = {.n_threads = o->n_threads, .memory_limit = o->memory_limit, .isa = o->isa};
-    struct kvl_model_options how = {.dtype = o->dtype, .n_context = o->n_context_model, .seed = o->seed};
+    struct kvl_model_options how = {.dtype = o->dtype, .n_context = o->n_context_model, .seed = o->seed, .no_weights = o->kernels};
     KVL_TRY(kvl_backend_open(o->backend, &device, &bench->ctx));
     KVL_TRY(kvl_model_load(bench->ctx, o->positional.items[0], &how, &bench->model));
     KVL_TRY(kvl_workbench_turn_to(bench, o, wants_text));
-    return kvl_engine_init(&bench->engine, bench->model, o->chunk);
+    return o->kernels ? KVL_OK : kvl_engine_init(&bench->engine, bench->model, o->chunk);
 }
 
 enum kvl_status kvl_workbench_init(struct kvl_workbench *bench, const struct kvl_options *options, bool wants_text)

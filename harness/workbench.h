@@ -16,7 +16,7 @@ struct kvl_workbench {
     const struct kvl_options *options;
     struct kvl_ctx *ctx;
     struct kvl_model *model;
-    struct kvl_engine *engine;
+    struct kvl_engine *engine; /* NULL, and the model without weights, for --kernels */
     const struct kvl_chat_template *chat; /* NULL: none */
     bool in_run; /* the profiler's range "run" is open */
 };
@@ -58,7 +58,8 @@ enum kvl_status kvl_workbench_generate(const struct kvl_workbench *bench, struct
 json_t *kvl_text_json(const char *text, int64_t n);
 void kvl_generation_free(struct kvl_generation *generation);
 
-/* A record with everything known before the work begins: run, machine, model, configuration. The caller adds the rest. */
+/* A record with everything known before the work begins: run, machine, model, configuration (NULL: no method's). The caller adds
+ * the rest. */
 enum kvl_status kvl_workbench_record(const struct kvl_workbench *bench, const char *kind, const struct kvl_config *config,
                                      json_t **out);
 

@@ -5,7 +5,7 @@
 #   tests/gpu.sh [PROGRAMS [FOLDER_OF_RESULTS]]   (both as seen from the repository's root)
 #
 # The programs come from `cmake --preset gpu && cmake --build --preset gpu` on any machine with nvcc: build/gpu/pack, and the same as
-# one file, build/gpu/pack.tar.gz. Copy either and the sources to a machine with a GPU and run this there. Records, logs and the table go to the
+# one file, build/gpu/pack.tar.gz. Copy either and the sources to a machine with a GPU and run this there. Records, logs and the tables go to the
 # second folder ($OUT, else build/gpu/results). Exit code 0: everything ran and passed; what could not run is named at the end.
 # KVLAB_GPU_CONTEXTS="8k 32k" picks the prompt lengths, KVLAB_GPU_MODEL the model.
 set -u
@@ -89,6 +89,11 @@ for tool in memcheck racecheck; do
         fi
     done
 done
+
+# Every operation by itself at these lengths: right, and how near to what the device can do.
+check kernels 90 "$pack/kvlab" bench "$model" --kernels --backend cuda --context "$(echo $contexts | tr ' ' ,)" --time-limit 15 \
+    -o "$results/kernels.jsonl"
+[ -f "$results/kernels.jsonl" ] && "$pack/kvlab" report "$results/kernels.jsonl" 2>&1 | tee "$results/kernels.txt"
 
 for context in $contexts; do
     check "sweep-$context" "$(left)" "$pack/kvlab" bench "$model" --backend cuda --method "$methods" --context "$context" \
