@@ -8,7 +8,9 @@ enum { DEFAULT_CHUNK = 1024, MIN_CHUNK = 3 };
 /* Device memory of a run; sized for n_tokens. */
 struct buffers {
     int64_t n_tokens;
-    int32_t *ids, *pos;  /* i32 [n] */
+    int64_t n_loaded;    /* tokens in prompt; 0: none was loaded */
+    int32_t *prompt;     /* i32 [n]: a prompt as it was loaded */
+    int32_t *ids, *pos;  /* i32 [n]: of a second pass, and of a step; positions */
     float *turns;        /* f32 [n, e/2, 2]: cosines and sines of pos */
     float *x;            /* f32 [n, n_embd]: the residual stream */
     void *qkv;           /* dtype [n, (n_head + 2 n_kv) e] */
@@ -68,7 +70,7 @@ struct buffer_row {
     void **where;
     int64_t bytes;
 };
-enum { N_BUFFERS = 11 };
+enum { N_BUFFERS = 12 };
 
 static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row rows[N_BUFFERS])
 {
@@ -87,6 +89,7 @@ static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row
     }
     b->scratch_bytes = scratch;
     const struct buffer_row all[N_BUFFERS] = {
+        {(void **)&b->prompt, n * 4},
         {(void **)&b->ids, n * 4},
         {(void **)&b->pos, n * 4},
         {(void **)&b->turns, n * s->head_size * 4},
@@ -105,8 +108,8 @@ static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row
 static void release(struct kvl_engine *engine)
 {
     struct buffers *b = &engine->b;
-    void *all[] = {b->ids, b->pos, b->turns, b->x, b->qkv, b->attended, b->lse, b->normed, b->gate_up, b->hidden, b->raw_keys,
-                   b->scratch};
+    void *all[] = {b->prompt, b->ids, b->pos, b->turns, b->x, b->qkv, b->attended, b->lse, b->normed, b->gate_up, b->hidden,
+                   b->raw_keys, b->scratch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         engine->ctx->be->free(engine->ctx, all[i]);
     *b = (struct buffers){0};
@@ -335,15 +338,15 @@ static enum kvl_status select_entries(struct kvl_engine *engine, const struct kv
     return KVL_OK;
 }
 
-/* Positions 0..n-1 for the n tokens in b.ids, embedded. */
-static enum kvl_status begin_pass(struct kvl_engine *engine, int64_t n)
+/* Positions 0..n-1 for n tokens, embedded. */
+static enum kvl_status begin_pass(struct kvl_engine *engine, const int32_t *ids, int64_t n)
 {
     const struct kvl_model *model = engine->model;
     const struct kvl_backend *be = engine->ctx->be;
     struct buffers *b = &engine->b;
     KVL_TRY(be->range(engine->ctx, &(struct kvl_range){b->pos, 1, n, 0, n, 0}));
     KVL_TRY(be->embed(engine->ctx,
-                      &(struct kvl_embed){b->ids, model->embedding, model->dtype, b->x, n, model->shape.n_embd}));
+                      &(struct kvl_embed){ids, model->embedding, model->dtype, b->x, n, model->shape.n_embd}));
     return be->rotate_table(engine->ctx,
                             &(struct kvl_rotate_table){b->pos, model->inv_freq, b->turns, n, model->shape.head_size / 2});
 }
@@ -385,20 +388,27 @@ static enum kvl_status run_layer(struct kvl_engine *engine, const struct kvl_pre
     return KVL_OK;
 }
 
-/* One pass over the layers. Stops behind the layer whose verdict asks for a restart: *n is then the number of tokens of the
- * next pass, their ids stand in b.ids; else *n becomes 0. */
+/* The ids of a second pass. The prompt stays as it was loaded. */
+static enum kvl_status restart(struct kvl_engine *engine, const int32_t *idx, int64_t n)
+{
+    return engine->ctx->be->gather(engine->ctx, &(struct kvl_gather){.in = engine->b.prompt, .idx = idx, .out = engine->b.ids,
+                                                                     .n = n, .row_bytes = 4});
+}
+
+/* One pass over the layers, the first on the prompt. Stops behind the layer whose verdict asks for a restart: *n is then the number
+ * of tokens of the next pass, their ids stand in b.ids; else *n becomes 0. */
 static enum kvl_status run_pass(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                 struct kvl_session *const *sessions, int n_sessions, int64_t pass, int64_t *n_tokens)
 {
     int64_t n = *n_tokens;
     *n_tokens = 0;
-    KVL_TRY(begin_pass(engine, n));
+    KVL_TRY(begin_pass(engine, pass == 0 ? engine->b.prompt : engine->b.ids, n));
     for (int64_t l = 0; l < engine->model->shape.n_layer; l++) {
         struct kvl_verdict verdict;
         KVL_TRY_RANGE(engine->ctx, "layer %lld", l, run_layer(engine, prefill, sessions, n_sessions, l, pass, n, &verdict));
         if (verdict.restart != NULL) {
             *n_tokens = sessions[0]->plan.n_restart;
-            return pull(engine, engine->b.ids, verdict.restart, *n_tokens, 4);
+            return restart(engine, verdict.restart, *n_tokens);
         }
         if (verdict.forward != NULL)
             KVL_TRY(go_on(engine, &verdict, &n));
@@ -412,7 +422,6 @@ static enum kvl_status run_passes(struct kvl_engine *engine, const struct kvl_pr
                                   struct kvl_session *const *sessions, int n_sessions)
 {
     int64_t n = prefill->n;
-    KVL_TRY(engine->ctx->be->upload(engine->ctx, engine->b.ids, prefill->ids, n * (int64_t)sizeof *prefill->ids));
     for (int64_t pass = 0; n > 0; pass++)
         KVL_TRY(run_pass(engine, prefill, sessions, n_sessions, pass, &n));
     return KVL_OK;
@@ -428,9 +437,6 @@ static enum kvl_status check_prefill(const struct kvl_engine *engine, const stru
         KVL_REQUIRE(n_sessions == 1 || kvl_plan_leaves_prefill(&sessions[i]->plan, s),
                     "%s changes the prefill and cannot share it", sessions[i]->policy->name);
     }
-    for (int64_t i = 0; i < prefill->n; i++)
-        KVL_REQUIRE(prefill->ids[i] >= 0 && prefill->ids[i] < s->n_vocab, "token id %d at %lld is outside the vocabulary of %lld",
-                    (int)prefill->ids[i], (long long)i, (long long)s->n_vocab);
     return KVL_OK;
 }
 
@@ -464,11 +470,30 @@ enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session
     return reserve_raw_keys(engine, sessions, n_sessions);
 }
 
+enum kvl_status kvl_engine_load_prompt(struct kvl_engine *engine, const int32_t *ids, int64_t n)
+{
+    struct buffers *b = &engine->b;
+    int64_t n_vocab = engine->model->shape.n_vocab;
+    KVL_REQUIRE(n >= 1 && n <= b->n_tokens, "a prompt of %lld tokens for a workspace of %lld: reserve for its session first",
+                (long long)n, (long long)b->n_tokens);
+    for (int64_t i = 0; i < n; i++)
+        KVL_REQUIRE(ids[i] >= 0 && ids[i] < n_vocab, "token id %d at %lld is outside the vocabulary of %lld", (int)ids[i],
+                    (long long)i, (long long)n_vocab);
+    b->n_loaded = 0;
+    KVL_TRY(engine->ctx->be->upload(engine->ctx, b->prompt, ids, n * (int64_t)sizeof *ids));
+    b->n_loaded = n;
+    return KVL_OK;
+}
+
 enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                    struct kvl_session *const *sessions, int n_sessions)
 {
     KVL_TRY(check_prefill(engine, prefill, sessions, n_sessions));
     KVL_TRY(kvl_engine_reserve(engine, sessions, n_sessions));
+    if (prefill->ids != NULL)
+        KVL_TRY(kvl_engine_load_prompt(engine, prefill->ids, prefill->n));
+    KVL_REQUIRE(engine->b.n_loaded == prefill->n, "a prefill of %lld tokens without ids, and %lld are loaded: load the prompt behind "
+                "the sessions' reservation", (long long)prefill->n, (long long)engine->b.n_loaded);
     for (int i = 0; i < n_sessions; i++)
         sessions[i]->selection_ns = 0;
     KVL_TRY_RANGE(engine->ctx, "prefill", prefill->n, run_passes(engine, prefill, sessions, n_sessions));

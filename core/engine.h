@@ -50,7 +50,7 @@ void kvl_session_free(struct kvl_session *session);
 enum kvl_status kvl_session_trace(struct kvl_session *session);
 
 struct kvl_prefill {
-    const int32_t *ids;    /* host i32 [n] */
+    const int32_t *ids;    /* host i32 [n]; NULL: those that kvl_engine_load_prompt put into the engine */
     int64_t n;
     bool time_selection;   /* fill kvl_session.selection_ns */
 };
@@ -59,9 +59,14 @@ struct kvl_prefill {
  * allocates nothing, as a timed one must not. */
 enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions);
 
+/* Puts a prompt's ids (host i32 [n]) into the engine, for any number of prefills that give no ids: a timed one begins with ids on
+ * the device. The engine holds them until another prompt is loaded or room is made for other sessions; so reserve first. KVL_E_ARG:
+ * there is no room for n tokens, an id is outside the vocabulary. */
+enum kvl_status kvl_engine_load_prompt(struct kvl_engine *engine, const int32_t *ids, int64_t n);
+
 /* Runs the prompt. Several sessions share one prefill only if all leave it as it is (kvl_plan_leaves_prefill); each gets
  * its own cache and the logits of the last token. Afterwards the device is idle. KVL_E_ARG: n differs from the plan's, an id
- * is outside the vocabulary. */
+ * is outside the vocabulary, no prompt is given or loaded. */
 enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                    struct kvl_session *const *sessions, int n_sessions);
 

@@ -240,6 +240,38 @@ static void test_prefill_twice(void **state)
     }
 }
 
+/* A prompt that is loaded once serves any number of prefills, also of a method that begins again on some of its tokens. */
+static void test_loaded_prompt(void **state)
+{
+    (void)state;
+    enum { N = 180, N_TOKENS = 8 };
+    struct bench b;
+    bench_open(&b, 3, 0, 0, KVL_F32);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 23), *others = random_ids(N, b.model->shape.n_vocab, 24);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, N_TOKENS);
+        struct kvl_method_run *run = job_method(&job, &b.model->shape);
+        struct kvl_session session, *list[] = {&session};
+        struct outcome given, loaded;
+        outcome_run(&given, b.engine, &job);
+        assert_ok(kvl_session_init(&session, b.engine, &run->policy, N, N_TOKENS - 1));
+        assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = others, .n = N}, list, 1));
+        assert_ok(kvl_engine_load_prompt(b.engine, ids, N));
+        for (int i = 0; i < 3; i++) {
+            assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.n = N}, list, 1));
+            outcome_read(&loaded, b.engine, &session, N_TOKENS);
+            same(job.method, &given, &loaded);
+            outcome_free(&loaded);
+        }
+        outcome_free(&given);
+        kvl_session_free(&session);
+        free(run);
+    }
+    free(ids);
+    free(others);
+    bench_close(&b);
+}
+
 /* Two sessions of different lengths take turns on one engine. */
 static void test_sessions_take_turns(void **state)
 {
@@ -507,6 +539,121 @@ static void test_goes_on_after_out_of_memory(void **state)
     bench_close(&b);
 }
 
+/* ---- what a timed run asks of the backend ---------------------------------------------------------------------------- */
+
+/* Calls that wait, allocate or copy from or to the host. */
+struct calls {
+    int alloc, free, upload, download, sync, mark, elapsed;
+};
+static struct calls calls;
+static const struct kvl_backend *counted; /* what the counting table passes on to */
+
+static enum kvl_status count_alloc(struct kvl_ctx *ctx, int64_t bytes, void **out)
+{
+    calls.alloc++;
+    return counted->alloc(ctx, bytes, out);
+}
+
+static void count_free(struct kvl_ctx *ctx, void *memory)
+{
+    calls.free += memory != NULL;
+    counted->free(ctx, memory);
+}
+
+static enum kvl_status count_upload(struct kvl_ctx *ctx, void *to, const void *from_host, int64_t bytes)
+{
+    calls.upload++;
+    return counted->upload(ctx, to, from_host, bytes);
+}
+
+static enum kvl_status count_download(struct kvl_ctx *ctx, void *to_host, const void *from, int64_t bytes)
+{
+    calls.download++;
+    return counted->download(ctx, to_host, from, bytes);
+}
+
+static enum kvl_status count_sync(struct kvl_ctx *ctx)
+{
+    calls.sync++;
+    return counted->sync(ctx);
+}
+
+static enum kvl_status count_mark(struct kvl_ctx *ctx, int slot)
+{
+    calls.mark++;
+    return counted->mark(ctx, slot);
+}
+
+static enum kvl_status count_elapsed(struct kvl_ctx *ctx, int from, int to, int64_t *ns)
+{
+    calls.elapsed++;
+    return counted->elapsed(ctx, from, to, ns);
+}
+
+static void count_calls(struct kvl_ctx *ctx, struct kvl_backend *table)
+{
+    counted = ctx->be;
+    *table = *counted;
+    table->alloc = count_alloc;
+    table->free = count_free;
+    table->upload = count_upload;
+    table->download = count_download;
+    table->sync = count_sync;
+    table->mark = count_mark;
+    table->elapsed = count_elapsed;
+    ctx->be = table;
+}
+
+static void expect_calls(const char *what, struct calls expected)
+{
+    if (memcmp(&calls, &expected, sizeof calls) != 0)
+        fail_msg("%s: %d allocations, %d frees, %d uploads, %d downloads, %d waits, %d marks, %d looks at the clock", what,
+                 calls.alloc, calls.free, calls.upload, calls.download, calls.sync, calls.mark, calls.elapsed);
+    calls = (struct calls){0};
+}
+
+/* Prefill and steps as a benchmark times them. */
+static void check_calls(struct bench *b, const struct job *job, int64_t n_new)
+{
+    struct kvl_method_run *run = job_method(job, &b->model->shape);
+    struct kvl_session session, *list[] = {&session};
+    assert_ok(kvl_session_init(&session, b->engine, &run->policy, job->n, n_new));
+    assert_ok(kvl_engine_reserve(b->engine, list, 1));
+    assert_ok(kvl_engine_load_prompt(b->engine, job->ids, job->n));
+    assert_true(calls.alloc > 0 && calls.upload > 0); /* they are counted */
+    calls = (struct calls){0};
+    assert_ok(kvl_engine_prefill(b->engine, &(struct kvl_prefill){.n = job->n}, list, 1));
+    expect_calls(job->method, (struct calls){.sync = 1}); /* the end of the timed region */
+    for (int64_t step = 0; step < n_new; step++) {
+        int32_t id;
+        assert_ok(kvl_session_argmax(&session, &id));
+        assert_ok(kvl_engine_step(b->engine, &session, id));
+        expect_calls(job->method, (struct calls){.download = 1}); /* the sampled token */
+    }
+    kvl_session_free(&session);
+    free(run);
+}
+
+/* A timed prefill and its steps neither allocate nor copy from or to the host nor wait, but for the end and the sampled token: of
+ * every method, in every profile. */
+static void test_steps_and_prefill_only_queue(void **state)
+{
+    (void)state;
+    enum { N = 200, N_NEW = 20 }; /* PyramidInfer cuts every 16 steps */
+    struct bench b;
+    struct kvl_backend table;
+    bench_open(&b, 3, 2, 0, KVL_F32);
+    count_calls(b.ctx, &table);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 25);
+    const struct kvl_method *method;
+    for (int i = 0; (method = kvl_method_at(i)) != NULL; i++)
+        for (int profile = 0; profile < KVL_N_PROFILES; profile++)
+            check_calls(&b, &(struct job){.method = method->name, .profile = (enum kvl_profile)profile, .ids = ids, .n = N}, N_NEW);
+    free(ids);
+    b.ctx->be = counted;
+    bench_close(&b);
+}
+
 /* ---- refusals -------------------------------------------------------------------------------------------------------- */
 
 static void expect_sentence(enum kvl_status status, const char *a, const char *b)
@@ -544,7 +691,13 @@ static void test_refusals(void **state)
     expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1), "320", "vocabulary");
     ids[7] = -1;
     expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1), "-1", "vocabulary");
+    expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.n = 10}, list, 1), "10", "load");
+    expect_sentence(kvl_engine_load_prompt(b.engine, ids, 10), "-1", "vocabulary");
+    expect_sentence(kvl_engine_load_prompt(b.engine, ids, 0), "0", "12");
+    expect_sentence(kvl_engine_load_prompt(b.engine, ids, 13), "13", "12");
     ids[7] = 319;
+    assert_ok(kvl_engine_load_prompt(b.engine, ids, 9));
+    expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.n = 10}, list, 1), "9", "load");
     assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1));
     expect_sentence(kvl_engine_step(b.engine, &session, 320), "320", "vocabulary");
     expect_sentence(kvl_engine_step(b.engine, &session, -7), "-7", "vocabulary");
@@ -628,10 +781,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunk_size),      cmocka_unit_test(test_thread_count),
         cmocka_unit_test(test_shared_prefill),  cmocka_unit_test(test_shared_prefill_refused),
-        cmocka_unit_test(test_prefill_twice),   cmocka_unit_test(test_sessions_take_turns),
+        cmocka_unit_test(test_prefill_twice),   cmocka_unit_test(test_loaded_prompt), cmocka_unit_test(test_sessions_take_turns),
         cmocka_unit_test(test_memory_returns),  cmocka_unit_test(test_workspace),
         cmocka_unit_test(test_peak_is_ones_own),
         cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_goes_on_after_out_of_memory),
+        cmocka_unit_test(test_steps_and_prefill_only_queue),
         cmocka_unit_test(test_steps_allocate_nothing), cmocka_unit_test(test_steps_fit_the_workspace),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_caps_refused),
         cmocka_unit_test(test_short_prompts),
