@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { DEFAULT_CHUNK = 1024, MIN_CHUNK = 3 };
+enum { MIN_CHUNK = 3 };
 
 /* Device memory of a run; sized for n_tokens. */
 struct buffers {
@@ -155,7 +155,7 @@ enum kvl_status kvl_engine_init(struct kvl_engine **out, const struct kvl_model 
         return kvl_fail(KVL_E_OOM, "no memory for the engine");
     engine->model = model;
     engine->ctx = model->ctx;
-    engine->chunk = chunk == 0 ? DEFAULT_CHUNK : chunk < MIN_CHUNK ? MIN_CHUNK : chunk;
+    engine->chunk = chunk == 0 ? engine->ctx->be->chunk : chunk < MIN_CHUNK ? MIN_CHUNK : chunk;
     void *token;
     enum kvl_status status = engine->ctx->be->alloc(engine->ctx, sizeof *engine->token, &token);
     if (status != KVL_OK) {

@@ -12,8 +12,8 @@ extern "C" {
 
 struct kvl_engine; /* a model and the memory that a run needs beside weights and cache */
 
-/* `chunk`: tokens of the row-wise parts (projections, MLP) at a time, at least 3; 0 for the default. Results do not depend on
- * it. */
+/* `chunk`: tokens of the row-wise parts (projections, MLP) at a time, at least 3; 0 for the backend's own number. Results do
+ * not depend on it. */
 enum kvl_status kvl_engine_init(struct kvl_engine **out, const struct kvl_model *model, int64_t chunk);
 void kvl_engine_free(struct kvl_engine *engine);
 

@@ -413,7 +413,7 @@ static const struct kvl_option rows[] = {
     {'d', "dtype", "f32|bf16", "type of weights, activations and cache (default bf16)", parse_dtype},
     {'j', "threads", "N", "CPU threads (default: all cores)", parse_threads},
     {'I', "isa", "NAME", "CPU instruction set: auto, plain, avx2, avx512, avx512bf16", parse_isa},
-    {'C', "chunk", "N", "tokens of the row-wise parts at a time; changes no result", parse_chunk},
+    {'C', "chunk", "N", "tokens of the row-wise parts at a time (default: the backend's); changes no result", parse_chunk},
     {'M', "memory-limit", "BYTES", "refuse to allocate more", parse_memory_limit},
     {'N', "model-context", "N", "longest context of a random:NAME model", parse_model_context},
 };
