@@ -135,12 +135,19 @@ static enum kvl_status reserve(struct kvl_engine *engine, int64_t n)
     return KVL_OK;
 }
 
-int64_t kvl_engine_workspace(const struct kvl_engine *engine, int64_t n)
+static int64_t raw_key_bytes(const struct kvl_engine *engine, int64_t n)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    return n * s->n_kv * s->head_size * (int64_t)kvl_dtype_size(engine->model->dtype);
+}
+
+int64_t kvl_engine_workspace(const struct kvl_engine *engine, const struct kvl_plan *plan)
 {
     struct kvl_engine aside = *engine;
     struct buffer_row rows[N_BUFFERS];
+    int64_t n = plan->n_prompt + plan->n_new;
     list_buffers(&aside, n, rows);
-    int64_t sum = 0;
+    int64_t sum = plan->cache_positions ? raw_key_bytes(engine, n) : 0;
     for (int i = 0; i < N_BUFFERS; i++)
         sum += rows[i].bytes;
     return sum;
@@ -443,7 +450,6 @@ static enum kvl_status check_prefill(const struct kvl_engine *engine, const stru
 /* Unrotated keys are held only while a session stores them: peak memory is that of the sessions at hand. */
 static enum kvl_status reserve_raw_keys(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions)
 {
-    const struct kvl_shape *s = &engine->model->shape;
     bool wanted = false;
     for (int i = 0; i < n_sessions; i++)
         wanted = wanted || sessions[i]->plan.cache_positions;
@@ -454,8 +460,7 @@ static enum kvl_status reserve_raw_keys(struct kvl_engine *engine, struct kvl_se
         engine->b.raw_keys = NULL;
         return KVL_OK;
     }
-    int64_t bytes = engine->b.n_tokens * s->n_kv * s->head_size * (int64_t)kvl_dtype_size(engine->model->dtype);
-    return engine->ctx->be->alloc(engine->ctx, bytes, &engine->b.raw_keys);
+    return engine->ctx->be->alloc(engine->ctx, raw_key_bytes(engine, engine->b.n_tokens), &engine->b.raw_keys);
 }
 
 enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions)

@@ -17,8 +17,8 @@ struct kvl_engine; /* a model and the memory that a run needs beside weights and
 enum kvl_status kvl_engine_init(struct kvl_engine **out, const struct kvl_model *model, int64_t chunk);
 void kvl_engine_free(struct kvl_engine *engine);
 
-/* Bytes that a prefill of n tokens needs in the engine itself. */
-int64_t kvl_engine_workspace(const struct kvl_engine *engine, int64_t n);
+/* Bytes that a session of this plan needs in the engine itself, beside cache and policy. */
+int64_t kvl_engine_workspace(const struct kvl_engine *engine, const struct kvl_plan *plan);
 
 /* One policy's run over one prompt: plan, cache, position. Made for a prompt length; may be prefilled again and again. */
 struct kvl_session {

@@ -190,7 +190,7 @@ void kvl_record_plan(json_t *record, const struct kvl_workbench *bench, const st
     json_object_set_new(record, "token_layers_full", json_integer(s->n_layer * plan->n_prompt));
     json_object_set_new(record, "kv_bytes", json_integer(kept * plan->n_stored * entry));
     json_object_set_new(record, "kv_bytes_full", json_integer(s->n_layer * plan->n_prompt * s->n_kv * entry));
-    json_object_set_new(record, "workspace_bytes", json_integer(kvl_engine_workspace(bench->engine, plan->n_prompt + plan->n_new)));
+    json_object_set_new(record, "workspace_bytes", json_integer(kvl_engine_workspace(bench->engine, plan)));
 }
 
 void kvl_record_failure(json_t *record, enum kvl_status status)

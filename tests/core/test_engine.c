@@ -328,7 +328,7 @@ static void test_memory_returns(void **state)
         ctx->memory.peak = ctx->memory.current;
         assert_ok(kvl_engine_init(&engine, model, 0));
         outcome_run(&outcome, engine, &job);
-        int64_t workspace = kvl_engine_workspace(engine, N + N_TOKENS - 1);
+        int64_t workspace = kvl_engine_workspace(engine, &outcome.plan);
         assert_true(ctx->memory.peak >= with_model + workspace + outcome.bytes);
         kvl_engine_free(engine);
         assert_int_equal(ctx->memory.current, with_model);
@@ -382,6 +382,57 @@ static void test_peak_is_ones_own(void **state)
     bench_close(&b);
 }
 
+/* What a session's prefill and steps leave in an engine that held nothing, and the peak of both over what was there behind its
+ * making. */
+static int64_t taken_by(struct bench *b, const struct job *job, int64_t *beyond)
+{
+    struct kvl_method_run *run = job_method(job, &b->model->shape);
+    struct kvl_session session, *list[] = {&session};
+    struct outcome outcome;
+    int64_t bare = b->ctx->memory.current;
+    assert_ok(kvl_session_init(&session, b->engine, &run->policy, job->n, job->n_tokens - 1));
+    int64_t made = b->ctx->memory.peak = b->ctx->memory.current;
+    assert_ok(kvl_engine_prefill(b->engine, &(struct kvl_prefill){.ids = job->ids, .n = job->n}, list, 1));
+    outcome_read(&outcome, b->engine, &session, job->n_tokens);
+    *beyond = b->ctx->memory.peak - made;
+    outcome_free(&outcome);
+    kvl_session_free(&session);
+    free(run);
+    return b->ctx->memory.current - bare;
+}
+
+/* The same to the byte for every method and profile, on an engine that has seen no other; and nothing is taken later. */
+static void test_workspace_of_every_method(void **state)
+{
+    (void)state;
+    enum { N = 200, N_TOKENS = 20 };
+    struct bench b;
+    bench_open(&b, 3, 2, 64, KVL_BF16);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 26);
+    const struct kvl_method *method;
+    int n_raw = 0;
+    for (int i = 0; (method = kvl_method_at(i)) != NULL; i++)
+        for (int profile = 0; profile < KVL_N_PROFILES; profile++) {
+            struct job job = {.method = method->name, .profile = (enum kvl_profile)profile, .ids = ids, .n = N, .n_tokens = N_TOKENS};
+            struct kvl_method_run *run = job_method(&job, &b.model->shape);
+            struct kvl_plan *plan = malloc(sizeof *plan);
+            int64_t beyond;
+            assert_ok(kvl_plan_make(plan, &run->policy, &b.model->shape, N, N_TOKENS - 1));
+            kvl_engine_free(b.engine);
+            assert_ok(kvl_engine_init(&b.engine, b.model, 64));
+            int64_t planned = kvl_engine_workspace(b.engine, plan), taken = taken_by(&b, &job, &beyond);
+            if (planned != taken || beyond != 0)
+                fail_msg("%s, profile %s takes %lld bytes, planned %lld, and %lld more while it runs", method->name,
+                         kvl_profile_name(job.profile), (long long)taken, (long long)planned, (long long)beyond);
+            n_raw += plan->cache_positions;
+            free(plan);
+            free(run);
+        }
+    assert_true(n_raw > 0);
+    free(ids);
+    bench_close(&b);
+}
+
 /* What kvl_engine_workspace says is what a prefill takes, to the byte. */
 static void test_workspace(void **state)
 {
@@ -398,7 +449,8 @@ static void test_workspace(void **state)
                 struct outcome outcome;
                 outcome_run(&outcome, b.engine, &job);
                 outcome_free(&outcome);
-                assert_int_equal(b.ctx->memory.current - bare, kvl_engine_workspace(b.engine, LENGTHS[i]));
+                struct kvl_plan plan = {.n_prompt = LENGTHS[i]};
+                assert_int_equal(b.ctx->memory.current - bare, kvl_engine_workspace(b.engine, &plan));
             }
             free(ids);
             bench_close(&b);
@@ -783,6 +835,7 @@ int main(void)
         cmocka_unit_test(test_shared_prefill),  cmocka_unit_test(test_shared_prefill_refused),
         cmocka_unit_test(test_prefill_twice),   cmocka_unit_test(test_loaded_prompt), cmocka_unit_test(test_sessions_take_turns),
         cmocka_unit_test(test_memory_returns),  cmocka_unit_test(test_workspace),
+        cmocka_unit_test(test_workspace_of_every_method),
         cmocka_unit_test(test_peak_is_ones_own),
         cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_goes_on_after_out_of_memory),
         cmocka_unit_test(test_steps_and_prefill_only_queue),
