@@ -512,7 +512,7 @@ enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_p
 /* ---- decode ---------------------------------------------------------------------------------------------------------- */
 
 /* Keys of a cache that stores them unrotated, turned to their places 0, 1, ... and the query to the last of them. */
-static enum kvl_status turn_cache(struct kvl_engine *engine, struct kvl_session *session, int64_t l)
+static enum kvl_status turn_cache(struct kvl_engine *engine, struct kvl_session *session, int64_t l, const void *keys)
 {
     const struct kvl_shape *s = &engine->model->shape;
     const struct kvl_backend *be = engine->ctx->be;
@@ -521,7 +521,7 @@ static enum kvl_status turn_cache(struct kvl_engine *engine, struct kvl_session 
     int64_t n = layer->n, e = s->head_size;
     KVL_REQUIRE(n <= engine->b.n_tokens, "a cache of %lld entries for a workspace of %lld tokens", (long long)n,
                 (long long)engine->b.n_tokens);
-    struct kvl_heads stored = {layer->k, cache->dtype, n, cache->n_stored, e, e, layer->n_max * e};
+    struct kvl_heads stored = {(void *)(uintptr_t)keys, cache->dtype, n, cache->n_stored, e, e, layer->n_max * e};
     KVL_TRY(be->gather_heads(engine->ctx,
                              &(struct kvl_gather_heads){stored, NULL, 1, n, layer->k_turned, cache->n_stored, layer->n_max}));
     KVL_TRY(be->range(engine->ctx, &(struct kvl_range){engine->b.pos, 1, n, 0, n, 0}));
@@ -574,10 +574,12 @@ static enum kvl_status attend_step(struct kvl_engine *engine, struct kvl_session
     if (!cache_positions)
         KVL_TRY(be->rotate(engine->ctx, &(struct kvl_rotate){part_of(engine, b->qkv, 1, 0, s->n_head + s->n_kv), b->turns, false}));
     KVL_TRY(kvl_kv_cache_append(&session->cache, l, &k, &v, session->position_at));
+    const void *keys, *values;
+    KVL_TRY(kvl_kv_cache_read(&session->cache, l, &keys, &values));
     if (cache_positions)
-        KVL_TRY(turn_cache(engine, session, l));
+        KVL_TRY(turn_cache(engine, session, l, keys));
     struct kvl_attend_cache op = {
-        .q = q, .k = cache_positions ? layer->k_turned : layer->k, .v = layer->v, .dtype = session->cache.dtype,
+        .q = q, .k = cache_positions ? layer->k_turned : keys, .v = values, .dtype = session->cache.dtype,
         .pos = layer->pos, .n = layer->n_held, .n_stored = session->cache.n_stored, .n_max = layer->n_max,
         .n_bound = layer->n_max, .window = s->window[l], .query_pos = session->position_at,
         .scale = 1.0f / sqrtf((float)s->head_size), .out = b->attended, .lse = b->lse, .scores = layer->scores,
@@ -732,6 +734,12 @@ enum kvl_status kvl_session_trace(struct kvl_session *session)
         return kvl_fail(KVL_E_OOM, "no memory for a trace");
     session->trace = true;
     return KVL_OK;
+}
+
+enum kvl_status kvl_session_copy_cache(struct kvl_session *session, struct kvl_engine *engine)
+{
+    KVL_TRY(kvl_kv_cache_copy_at_steps(&session->cache));
+    return record_step(engine, session); /* the one that was recorded reads the cache itself */
 }
 
 enum kvl_status kvl_session_argmax(struct kvl_session *session, int32_t *id)

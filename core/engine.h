@@ -49,6 +49,11 @@ void kvl_session_free(struct kvl_session *session);
 /* From here on prefills note which tokens went on (copies to the host: not for timed runs). */
 enum kvl_status kvl_session_trace(struct kvl_session *session);
 
+/* From here on every decode step copies each layer's keys and values before it reads them, as a cache does that grows by
+ * concatenation (torch.cat in Hugging Face's DynamicCache): one more reading and writing of the cache a token. Results are the same.
+ * To be called before the first prefill. */
+enum kvl_status kvl_session_copy_cache(struct kvl_session *session, struct kvl_engine *engine);
+
 struct kvl_prefill {
     const int32_t *ids;    /* host i32 [n]; NULL: those that kvl_engine_load_prompt put into the engine */
     int64_t n;

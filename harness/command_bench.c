@@ -108,7 +108,7 @@ const struct kvl_command kvl_command_bench = {
     .help = "Latency of prefill and decode, memory, and the share of what the machine can do.",
     .min_positional = 1,
     .max_positional = 1,
-    .keys = "mpcgnwLrbPSsoRJfBdjICMN",
+    .keys = "mpcgnwLrbPSsoRJfBdjICMN\x86",
     .sweep = &kvl_sweep_bench,
     .run = run,
 };

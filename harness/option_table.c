@@ -349,6 +349,7 @@ SWITCH_OPTION(json)
 SWITCH_OPTION(resume)
 SWITCH_OPTION(force)
 SWITCH_OPTION(allow_missing)
+SWITCH_OPTION(copy_cache)
 SWITCH_OPTION(help)
 
 /* Keys are the short options. A command names the keys that it takes; --help is everybody's. */
@@ -376,6 +377,8 @@ static const struct kvl_option rows[] = {
     {KVL_OPTION_LAYER, "layer", "N,..", "layers to cut at (default all)", parse_layers},
     {KVL_OPTION_BOUND, "bound", "N", "the last layer that the search may choose (default L/2 - 1)", parse_bound},
     {'g', "new-tokens", "G", "tokens to generate", parse_new_tokens},
+    {KVL_OPTION_COPY_CACHE, "copy-cache", NULL, "decode steps copy the cache before they read it, as one does that grows by "
+     "concatenation", parse_copy_cache},
     {'w', "warmup", "W", "rounds before the samples count (default 2)", parse_warmups},
     {'L', "time-limit", "SECONDS", "end the sampling of a context after this time, with at least two samples", parse_time_limit},
     {'x', "prompt", "TEXT|@FILE|-", "the prompt: text, a file, or standard input", parse_prompt},

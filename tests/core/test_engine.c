@@ -706,6 +706,57 @@ static void test_steps_and_prefill_only_queue(void **state)
     bench_close(&b);
 }
 
+/* ---- steps that copy the cache --------------------------------------------------------------------------------------- */
+
+/* What the last layer's copy holds is what its cache held when the last step read it. */
+static void expect_copied(const struct kvl_session *session)
+{
+    const struct kvl_kv_cache *cache = &session->cache;
+    const struct kvl_cache_layer *layer = &cache->layers[cache->n_layer - 1];
+    const struct kvl_backend *be = cache->ctx->be;
+    int64_t bytes = layer->n * cache->head_size * (int64_t)kvl_dtype_size(cache->dtype);
+    char *held = malloc((size_t)bytes), *copied = malloc((size_t)bytes);
+    assert_ok(be->download(cache->ctx, held, layer->v, bytes));
+    assert_ok(be->download(cache->ctx, copied, cache->copied_v, bytes));
+    assert_memory_equal(held, copied, (size_t)bytes);
+    free(held);
+    free(copied);
+}
+
+/* Copying changes no bit, whether a step is a graph or not, and says what it takes. */
+static void test_steps_that_copy_the_cache(void **state)
+{
+    (void)state;
+    enum { N = 120, N_TOKENS = 8 };
+    struct bench b;
+    bench_open(&b, 3, 2, 0, KVL_BF16);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 27);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, N_TOKENS);
+        struct kvl_method_run *run = job_method(&job, &b.model->shape);
+        struct kvl_session session, *list[] = {&session};
+        struct outcome plain, copying;
+        outcome_run(&plain, b.engine, &job);
+        assert_ok(kvl_session_init(&session, b.engine, &run->policy, N, N_TOKENS - 1));
+        int64_t before = b.ctx->memory.current;
+        bool recorded = session.graph != NULL;
+        assert_ok(kvl_session_copy_cache(&session, b.engine));
+        assert_true(b.ctx->memory.current > before);
+        assert_int_equal(session.graph != NULL, recorded);
+        assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 1));
+        outcome_read(&copying, b.engine, &session, N_TOKENS);
+        same(job.method, &plain, &copying);
+        if (run->policy.after_decode == NULL) /* nothing was evicted since */
+            expect_copied(&session);
+        outcome_free(&plain);
+        outcome_free(&copying);
+        kvl_session_free(&session);
+        free(run);
+    }
+    free(ids);
+    bench_close(&b);
+}
+
 /* ---- refusals -------------------------------------------------------------------------------------------------------- */
 
 static void expect_sentence(enum kvl_status status, const char *a, const char *b)
@@ -838,7 +889,7 @@ int main(void)
         cmocka_unit_test(test_workspace_of_every_method),
         cmocka_unit_test(test_peak_is_ones_own),
         cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_goes_on_after_out_of_memory),
-        cmocka_unit_test(test_steps_and_prefill_only_queue),
+        cmocka_unit_test(test_steps_and_prefill_only_queue), cmocka_unit_test(test_steps_that_copy_the_cache),
         cmocka_unit_test(test_steps_allocate_nothing), cmocka_unit_test(test_steps_fit_the_workspace),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_caps_refused),
         cmocka_unit_test(test_short_prompts),
