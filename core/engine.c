@@ -3,12 +3,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { DEFAULT_CHUNK = 1024, MIN_CHUNK = 3 };
+enum { MIN_CHUNK = 3 };
 
 /* Device memory of a run; sized for n_tokens. */
 struct buffers {
     int64_t n_tokens;
-    int32_t *ids, *pos;  /* i32 [n] */
+    int64_t n_loaded;    /* tokens in prompt; 0: none was loaded */
+    int32_t *prompt;     /* i32 [n]: a prompt as it was loaded */
+    int32_t *ids, *pos;  /* i32 [n]: of a second pass, and of a step; positions */
     float *turns;        /* f32 [n, e/2, 2]: cosines and sines of pos */
     float *x;            /* f32 [n, n_embd]: the residual stream */
     void *qkv;           /* dtype [n, (n_head + 2 n_kv) e] */
@@ -68,7 +70,7 @@ struct buffer_row {
     void **where;
     int64_t bytes;
 };
-enum { N_BUFFERS = 11 };
+enum { N_BUFFERS = 12 };
 
 static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row rows[N_BUFFERS])
 {
@@ -87,6 +89,7 @@ static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row
     }
     b->scratch_bytes = scratch;
     const struct buffer_row all[N_BUFFERS] = {
+        {(void **)&b->prompt, n * 4},
         {(void **)&b->ids, n * 4},
         {(void **)&b->pos, n * 4},
         {(void **)&b->turns, n * s->head_size * 4},
@@ -105,8 +108,8 @@ static void list_buffers(struct kvl_engine *engine, int64_t n, struct buffer_row
 static void release(struct kvl_engine *engine)
 {
     struct buffers *b = &engine->b;
-    void *all[] = {b->ids, b->pos, b->turns, b->x, b->qkv, b->attended, b->lse, b->normed, b->gate_up, b->hidden, b->raw_keys,
-                   b->scratch};
+    void *all[] = {b->prompt, b->ids, b->pos, b->turns, b->x, b->qkv, b->attended, b->lse, b->normed, b->gate_up, b->hidden,
+                   b->raw_keys, b->scratch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         engine->ctx->be->free(engine->ctx, all[i]);
     *b = (struct buffers){0};
@@ -132,12 +135,19 @@ static enum kvl_status reserve(struct kvl_engine *engine, int64_t n)
     return KVL_OK;
 }
 
-int64_t kvl_engine_workspace(const struct kvl_engine *engine, int64_t n)
+static int64_t raw_key_bytes(const struct kvl_engine *engine, int64_t n)
+{
+    const struct kvl_shape *s = &engine->model->shape;
+    return n * s->n_kv * s->head_size * (int64_t)kvl_dtype_size(engine->model->dtype);
+}
+
+int64_t kvl_engine_workspace(const struct kvl_engine *engine, const struct kvl_plan *plan)
 {
     struct kvl_engine aside = *engine;
     struct buffer_row rows[N_BUFFERS];
+    int64_t n = plan->n_prompt + plan->n_new;
     list_buffers(&aside, n, rows);
-    int64_t sum = 0;
+    int64_t sum = plan->cache_positions ? raw_key_bytes(engine, n) : 0;
     for (int i = 0; i < N_BUFFERS; i++)
         sum += rows[i].bytes;
     return sum;
@@ -152,7 +162,7 @@ enum kvl_status kvl_engine_init(struct kvl_engine **out, const struct kvl_model 
         return kvl_fail(KVL_E_OOM, "no memory for the engine");
     engine->model = model;
     engine->ctx = model->ctx;
-    engine->chunk = chunk == 0 ? DEFAULT_CHUNK : chunk < MIN_CHUNK ? MIN_CHUNK : chunk;
+    engine->chunk = chunk == 0 ? engine->ctx->be->chunk : chunk < MIN_CHUNK ? MIN_CHUNK : chunk;
     void *token;
     enum kvl_status status = engine->ctx->be->alloc(engine->ctx, sizeof *engine->token, &token);
     if (status != KVL_OK) {
@@ -335,15 +345,15 @@ static enum kvl_status select_entries(struct kvl_engine *engine, const struct kv
     return KVL_OK;
 }
 
-/* Positions 0..n-1 for the n tokens in b.ids, embedded. */
-static enum kvl_status begin_pass(struct kvl_engine *engine, int64_t n)
+/* Positions 0..n-1 for n tokens, embedded. */
+static enum kvl_status begin_pass(struct kvl_engine *engine, const int32_t *ids, int64_t n)
 {
     const struct kvl_model *model = engine->model;
     const struct kvl_backend *be = engine->ctx->be;
     struct buffers *b = &engine->b;
     KVL_TRY(be->range(engine->ctx, &(struct kvl_range){b->pos, 1, n, 0, n, 0}));
     KVL_TRY(be->embed(engine->ctx,
-                      &(struct kvl_embed){b->ids, model->embedding, model->dtype, b->x, n, model->shape.n_embd}));
+                      &(struct kvl_embed){ids, model->embedding, model->dtype, b->x, n, model->shape.n_embd}));
     return be->rotate_table(engine->ctx,
                             &(struct kvl_rotate_table){b->pos, model->inv_freq, b->turns, n, model->shape.head_size / 2});
 }
@@ -385,20 +395,27 @@ static enum kvl_status run_layer(struct kvl_engine *engine, const struct kvl_pre
     return KVL_OK;
 }
 
-/* One pass over the layers. Stops behind the layer whose verdict asks for a restart: *n is then the number of tokens of the
- * next pass, their ids stand in b.ids; else *n becomes 0. */
+/* The ids of a second pass. The prompt stays as it was loaded. */
+static enum kvl_status restart(struct kvl_engine *engine, const int32_t *idx, int64_t n)
+{
+    return engine->ctx->be->gather(engine->ctx, &(struct kvl_gather){.in = engine->b.prompt, .idx = idx, .out = engine->b.ids,
+                                                                     .n = n, .row_bytes = 4});
+}
+
+/* One pass over the layers, the first on the prompt. Stops behind the layer whose verdict asks for a restart: *n is then the number
+ * of tokens of the next pass, their ids stand in b.ids; else *n becomes 0. */
 static enum kvl_status run_pass(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                 struct kvl_session *const *sessions, int n_sessions, int64_t pass, int64_t *n_tokens)
 {
     int64_t n = *n_tokens;
     *n_tokens = 0;
-    KVL_TRY(begin_pass(engine, n));
+    KVL_TRY(begin_pass(engine, pass == 0 ? engine->b.prompt : engine->b.ids, n));
     for (int64_t l = 0; l < engine->model->shape.n_layer; l++) {
         struct kvl_verdict verdict;
         KVL_TRY_RANGE(engine->ctx, "layer %lld", l, run_layer(engine, prefill, sessions, n_sessions, l, pass, n, &verdict));
         if (verdict.restart != NULL) {
             *n_tokens = sessions[0]->plan.n_restart;
-            return pull(engine, engine->b.ids, verdict.restart, *n_tokens, 4);
+            return restart(engine, verdict.restart, *n_tokens);
         }
         if (verdict.forward != NULL)
             KVL_TRY(go_on(engine, &verdict, &n));
@@ -412,7 +429,6 @@ static enum kvl_status run_passes(struct kvl_engine *engine, const struct kvl_pr
                                   struct kvl_session *const *sessions, int n_sessions)
 {
     int64_t n = prefill->n;
-    KVL_TRY(engine->ctx->be->upload(engine->ctx, engine->b.ids, prefill->ids, n * (int64_t)sizeof *prefill->ids));
     for (int64_t pass = 0; n > 0; pass++)
         KVL_TRY(run_pass(engine, prefill, sessions, n_sessions, pass, &n));
     return KVL_OK;
@@ -428,16 +444,12 @@ static enum kvl_status check_prefill(const struct kvl_engine *engine, const stru
         KVL_REQUIRE(n_sessions == 1 || kvl_plan_leaves_prefill(&sessions[i]->plan, s),
                     "%s changes the prefill and cannot share it", sessions[i]->policy->name);
     }
-    for (int64_t i = 0; i < prefill->n; i++)
-        KVL_REQUIRE(prefill->ids[i] >= 0 && prefill->ids[i] < s->n_vocab, "token id %d at %lld is outside the vocabulary of %lld",
-                    (int)prefill->ids[i], (long long)i, (long long)s->n_vocab);
     return KVL_OK;
 }
 
 /* Unrotated keys are held only while a session stores them: peak memory is that of the sessions at hand. */
 static enum kvl_status reserve_raw_keys(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions)
 {
-    const struct kvl_shape *s = &engine->model->shape;
     bool wanted = false;
     for (int i = 0; i < n_sessions; i++)
         wanted = wanted || sessions[i]->plan.cache_positions;
@@ -448,8 +460,7 @@ static enum kvl_status reserve_raw_keys(struct kvl_engine *engine, struct kvl_se
         engine->b.raw_keys = NULL;
         return KVL_OK;
     }
-    int64_t bytes = engine->b.n_tokens * s->n_kv * s->head_size * (int64_t)kvl_dtype_size(engine->model->dtype);
-    return engine->ctx->be->alloc(engine->ctx, bytes, &engine->b.raw_keys);
+    return engine->ctx->be->alloc(engine->ctx, raw_key_bytes(engine, engine->b.n_tokens), &engine->b.raw_keys);
 }
 
 enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions)
@@ -464,11 +475,30 @@ enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session
     return reserve_raw_keys(engine, sessions, n_sessions);
 }
 
+enum kvl_status kvl_engine_load_prompt(struct kvl_engine *engine, const int32_t *ids, int64_t n)
+{
+    struct buffers *b = &engine->b;
+    int64_t n_vocab = engine->model->shape.n_vocab;
+    KVL_REQUIRE(n >= 1 && n <= b->n_tokens, "a prompt of %lld tokens for a workspace of %lld: reserve for its session first",
+                (long long)n, (long long)b->n_tokens);
+    for (int64_t i = 0; i < n; i++)
+        KVL_REQUIRE(ids[i] >= 0 && ids[i] < n_vocab, "token id %d at %lld is outside the vocabulary of %lld", (int)ids[i],
+                    (long long)i, (long long)n_vocab);
+    b->n_loaded = 0;
+    KVL_TRY(engine->ctx->be->upload(engine->ctx, b->prompt, ids, n * (int64_t)sizeof *ids));
+    b->n_loaded = n;
+    return KVL_OK;
+}
+
 enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                    struct kvl_session *const *sessions, int n_sessions)
 {
     KVL_TRY(check_prefill(engine, prefill, sessions, n_sessions));
     KVL_TRY(kvl_engine_reserve(engine, sessions, n_sessions));
+    if (prefill->ids != NULL)
+        KVL_TRY(kvl_engine_load_prompt(engine, prefill->ids, prefill->n));
+    KVL_REQUIRE(engine->b.n_loaded == prefill->n, "a prefill of %lld tokens without ids, and %lld are loaded: load the prompt behind "
+                "the sessions' reservation", (long long)prefill->n, (long long)engine->b.n_loaded);
     for (int i = 0; i < n_sessions; i++)
         sessions[i]->selection_ns = 0;
     KVL_TRY_RANGE(engine->ctx, "prefill", prefill->n, run_passes(engine, prefill, sessions, n_sessions));
@@ -482,7 +512,7 @@ enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_p
 /* ---- decode ---------------------------------------------------------------------------------------------------------- */
 
 /* Keys of a cache that stores them unrotated, turned to their places 0, 1, ... and the query to the last of them. */
-static enum kvl_status turn_cache(struct kvl_engine *engine, struct kvl_session *session, int64_t l)
+static enum kvl_status turn_cache(struct kvl_engine *engine, struct kvl_session *session, int64_t l, const void *keys)
 {
     const struct kvl_shape *s = &engine->model->shape;
     const struct kvl_backend *be = engine->ctx->be;
@@ -491,7 +521,7 @@ static enum kvl_status turn_cache(struct kvl_engine *engine, struct kvl_session 
     int64_t n = layer->n, e = s->head_size;
     KVL_REQUIRE(n <= engine->b.n_tokens, "a cache of %lld entries for a workspace of %lld tokens", (long long)n,
                 (long long)engine->b.n_tokens);
-    struct kvl_heads stored = {layer->k, cache->dtype, n, cache->n_stored, e, e, layer->n_max * e};
+    struct kvl_heads stored = {(void *)(uintptr_t)keys, cache->dtype, n, cache->n_stored, e, e, layer->n_max * e};
     KVL_TRY(be->gather_heads(engine->ctx,
                              &(struct kvl_gather_heads){stored, NULL, 1, n, layer->k_turned, cache->n_stored, layer->n_max}));
     KVL_TRY(be->range(engine->ctx, &(struct kvl_range){engine->b.pos, 1, n, 0, n, 0}));
@@ -544,10 +574,12 @@ static enum kvl_status attend_step(struct kvl_engine *engine, struct kvl_session
     if (!cache_positions)
         KVL_TRY(be->rotate(engine->ctx, &(struct kvl_rotate){part_of(engine, b->qkv, 1, 0, s->n_head + s->n_kv), b->turns, false}));
     KVL_TRY(kvl_kv_cache_append(&session->cache, l, &k, &v, session->position_at));
+    const void *keys, *values;
+    KVL_TRY(kvl_kv_cache_read(&session->cache, l, &keys, &values));
     if (cache_positions)
-        KVL_TRY(turn_cache(engine, session, l));
+        KVL_TRY(turn_cache(engine, session, l, keys));
     struct kvl_attend_cache op = {
-        .q = q, .k = cache_positions ? layer->k_turned : layer->k, .v = layer->v, .dtype = session->cache.dtype,
+        .q = q, .k = cache_positions ? layer->k_turned : keys, .v = values, .dtype = session->cache.dtype,
         .pos = layer->pos, .n = layer->n_held, .n_stored = session->cache.n_stored, .n_max = layer->n_max,
         .n_bound = layer->n_max, .window = s->window[l], .query_pos = session->position_at,
         .scale = 1.0f / sqrtf((float)s->head_size), .out = b->attended, .lse = b->lse, .scores = layer->scores,
@@ -702,6 +734,12 @@ enum kvl_status kvl_session_trace(struct kvl_session *session)
         return kvl_fail(KVL_E_OOM, "no memory for a trace");
     session->trace = true;
     return KVL_OK;
+}
+
+enum kvl_status kvl_session_copy_cache(struct kvl_session *session, struct kvl_engine *engine)
+{
+    KVL_TRY(kvl_kv_cache_copy_at_steps(&session->cache));
+    return record_step(engine, session); /* the one that was recorded reads the cache itself */
 }
 
 enum kvl_status kvl_session_argmax(struct kvl_session *session, int32_t *id)

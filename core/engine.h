@@ -12,13 +12,13 @@ extern "C" {
 
 struct kvl_engine; /* a model and the memory that a run needs beside weights and cache */
 
-/* `chunk`: tokens of the row-wise parts (projections, MLP) at a time, at least 3; 0 for the default. Results do not depend on
- * it. */
+/* `chunk`: tokens of the row-wise parts (projections, MLP) at a time, at least 3; 0 for the backend's own number. Results do
+ * not depend on it. */
 enum kvl_status kvl_engine_init(struct kvl_engine **out, const struct kvl_model *model, int64_t chunk);
 void kvl_engine_free(struct kvl_engine *engine);
 
-/* Bytes that a prefill of n tokens needs in the engine itself. */
-int64_t kvl_engine_workspace(const struct kvl_engine *engine, int64_t n);
+/* Bytes that a session of this plan needs in the engine itself, beside cache and policy. */
+int64_t kvl_engine_workspace(const struct kvl_engine *engine, const struct kvl_plan *plan);
 
 /* One policy's run over one prompt: plan, cache, position. Made for a prompt length; may be prefilled again and again. */
 struct kvl_session {
@@ -49,8 +49,13 @@ void kvl_session_free(struct kvl_session *session);
 /* From here on prefills note which tokens went on (copies to the host: not for timed runs). */
 enum kvl_status kvl_session_trace(struct kvl_session *session);
 
+/* From here on every decode step copies each layer's keys and values before it reads them, as a cache does that grows by
+ * concatenation (torch.cat in Hugging Face's DynamicCache): one more reading and writing of the cache a token. Results are the same.
+ * To be called before the first prefill. */
+enum kvl_status kvl_session_copy_cache(struct kvl_session *session, struct kvl_engine *engine);
+
 struct kvl_prefill {
-    const int32_t *ids;    /* host i32 [n] */
+    const int32_t *ids;    /* host i32 [n]; NULL: those that kvl_engine_load_prompt put into the engine */
     int64_t n;
     bool time_selection;   /* fill kvl_session.selection_ns */
 };
@@ -59,9 +64,14 @@ struct kvl_prefill {
  * allocates nothing, as a timed one must not. */
 enum kvl_status kvl_engine_reserve(struct kvl_engine *engine, struct kvl_session *const *sessions, int n_sessions);
 
+/* Puts a prompt's ids (host i32 [n]) into the engine, for any number of prefills that give no ids: a timed one begins with ids on
+ * the device. The engine holds them until another prompt is loaded or room is made for other sessions; so reserve first. KVL_E_ARG:
+ * there is no room for n tokens, an id is outside the vocabulary. */
+enum kvl_status kvl_engine_load_prompt(struct kvl_engine *engine, const int32_t *ids, int64_t n);
+
 /* Runs the prompt. Several sessions share one prefill only if all leave it as it is (kvl_plan_leaves_prefill); each gets
  * its own cache and the logits of the last token. Afterwards the device is idle. KVL_E_ARG: n differs from the plan's, an id
- * is outside the vocabulary. */
+ * is outside the vocabulary, no prompt is given or loaded. */
 enum kvl_status kvl_engine_prefill(struct kvl_engine *engine, const struct kvl_prefill *prefill,
                                    struct kvl_session *const *sessions, int n_sessions);
 

@@ -49,6 +49,10 @@ void kvl_kv_cache_free(struct kvl_kv_cache *cache)
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
             cache->ctx->be->free(cache->ctx, all[i]);
     }
+    if (cache->copied_k != NULL)
+        cache->ctx->be->free(cache->ctx, cache->copied_k);
+    if (cache->copied_v != NULL)
+        cache->ctx->be->free(cache->ctx, cache->copied_v);
     free(cache->layers);
     *cache = (struct kvl_kv_cache){0};
 }
@@ -99,6 +103,39 @@ enum kvl_status kvl_kv_cache_append(struct kvl_kv_cache *cache, int64_t index, c
     layer->n++;
     return cache->ctx->be->append(cache->ctx, &(struct kvl_append){*k, *v, pos, layer->k, layer->v, layer->pos, layer->scores,
                                                                    layer->n_held, cache->n_stored, layer->n_max});
+}
+
+enum kvl_status kvl_kv_cache_copy_at_steps(struct kvl_kv_cache *cache)
+{
+    int64_t n_max = 0;
+    for (int64_t l = 0; l < cache->n_layer; l++)
+        n_max = cache->layers[l].n_max > n_max ? cache->layers[l].n_max : n_max;
+    int64_t bytes = cache->n_stored * n_max * cache->head_size * (int64_t)kvl_dtype_size(cache->dtype);
+    KVL_TRY(cache->ctx->be->alloc(cache->ctx, bytes, &cache->copied_k));
+    return cache->ctx->be->alloc(cache->ctx, bytes, &cache->copied_v);
+}
+
+/* The whole room is copied, so that the operation is the same in every step; what nobody has written yet, nobody reads. */
+static enum kvl_status copy(const struct kvl_kv_cache *cache, const struct kvl_cache_layer *layer, void *from, void *to)
+{
+    struct kvl_heads all = {from, cache->dtype, layer->n_max, cache->n_stored, cache->head_size, cache->head_size,
+                            layer->n_max * cache->head_size};
+    return cache->ctx->be->gather_heads(cache->ctx, &(struct kvl_gather_heads){all, NULL, 1, layer->n_max, to, cache->n_stored,
+                                                                               layer->n_max});
+}
+
+enum kvl_status kvl_kv_cache_read(struct kvl_kv_cache *cache, int64_t index, const void **k, const void **v)
+{
+    struct kvl_cache_layer *layer = &cache->layers[index];
+    *k = layer->k;
+    *v = layer->v;
+    if (cache->copied_v == NULL)
+        return KVL_OK;
+    KVL_TRY(copy(cache, layer, layer->k, cache->copied_k));
+    KVL_TRY(copy(cache, layer, layer->v, cache->copied_v));
+    *k = cache->copied_k;
+    *v = cache->copied_v;
+    return KVL_OK;
 }
 
 /* Compacts one array of [n_stored, n_max] rows: the lists ascend, so rows only move towards the front of their head. */

@@ -22,6 +22,7 @@ struct kvl_kv_cache {
     enum kvl_dtype dtype;
     int64_t n_layer, n_kv, n_stored, head_size;
     struct kvl_cache_layer *layers; /* [n_layer] */
+    void *copied_k, *copied_v; /* dtype [n_stored, the largest n_max, e]: a layer's entries as a step copied them; NULL: it does not */
 };
 
 /* Allocates by the plan; empty. On failure everything is freed. */
@@ -33,6 +34,12 @@ void kvl_kv_cache_free(struct kvl_kv_cache *cache);
 enum kvl_status kvl_kv_cache_store(struct kvl_kv_cache *cache, int64_t layer, const struct kvl_heads *k,
                                    const struct kvl_heads *v, const int32_t *pos, int64_t n_lists,
                                    const struct kvl_verdict *verdict);
+
+/* From here on kvl_kv_cache_read copies. */
+enum kvl_status kvl_kv_cache_copy_at_steps(struct kvl_kv_cache *cache);
+
+/* Where a step reads a layer's keys and values, dtype [n_stored, n_max, e]: in the cache, or in a copy that is made now. */
+enum kvl_status kvl_kv_cache_read(struct kvl_kv_cache *cache, int64_t layer, const void **k, const void **v);
 
 /* Adds one token's key and value ([1, n_kv, e] views) at original position *pos (i32 [1], in the backend's memory). KVL_E_ARG
  * where the layer is full. */

@@ -1,5 +1,6 @@
 /* The timing boundary, the same for every method: `prefill` from ids on the device to first logits with the compressed cache in
- * place; `decode` per token after the first; `e2e` both. Sessions are planned and allocated before, freed after. */
+ * place; `decode` per token after the first; `e2e` both. Sessions are planned and allocated and the prompt is loaded before, freed
+ * after. */
 #include "harness/bench_group.h"
 
 #include <stdio.h>
@@ -45,6 +46,8 @@ static enum kvl_status entry_init(struct entry *entry, const struct kvl_bench_gr
     json_object_set_new(entry->record, "new_tokens", json_integer(group->n_new));
     json_object_set_new(entry->record, "warmups", json_integer(o->n_warmups));
     json_object_set_new(entry->record, "phases", list_phases(group));
+    if (o->copy_cache)
+        json_object_set_new(entry->record, "copy_cache", json_true());
     json_object_set_new(entry->record, "peak_flops_per_s", json_real(group->ceilings.flops_per_s));
     json_object_set_new(entry->record, "peak_bytes_per_s", json_real(group->ceilings.bytes_per_s));
     entry->prefill = calloc(3 * n, sizeof *entry->prefill);
@@ -67,6 +70,13 @@ static double nanoseconds(void)
     return kvl_seconds() * 1e9;
 }
 
+static enum kvl_status open_session(const struct kvl_bench_group *group, const struct entry *entry, struct kvl_session *session)
+{
+    struct kvl_engine *engine = group->bench->engine;
+    KVL_TRY(kvl_session_init(session, engine, &entry->config->run->policy, group->n_context, group->n_new));
+    return group->bench->options->copy_cache ? kvl_session_copy_cache(session, engine) : KVL_OK;
+}
+
 /* One prefill and n_new decode steps of a fresh session; a sample is stored where `sample` >= 0. */
 static enum kvl_status time_once(const struct kvl_bench_group *group, struct entry *entry, const int32_t *ids, int64_t sample,
                                  bool last)
@@ -75,12 +85,13 @@ static enum kvl_status time_once(const struct kvl_bench_group *group, struct ent
     struct kvl_ctx *ctx = bench->ctx;
     struct kvl_session session = {0}, *sessions[] = {&session};
     enum kvl_status status;
-    KVL_TRY_OUT(kvl_session_init(&session, bench->engine, &entry->config->run->policy, group->n_context, group->n_new));
+    KVL_TRY_OUT(open_session(group, entry, &session));
     KVL_TRY_OUT(kvl_engine_reserve(bench->engine, sessions, 1));
+    KVL_TRY_OUT(kvl_engine_load_prompt(bench->engine, ids, group->n_context));
     KVL_TRY_OUT(ctx->be->sync(ctx)); /* what the session's making has queued is not the prefill's */
     ctx->memory.peak = ctx->memory.current;
     double start = nanoseconds();
-    KVL_TRY_OUT(kvl_engine_prefill(bench->engine, &(struct kvl_prefill){.ids = ids, .n = group->n_context}, sessions, 1));
+    KVL_TRY_OUT(kvl_engine_prefill(bench->engine, &(struct kvl_prefill){.n = group->n_context}, sessions, 1));
     double prefilled = nanoseconds();
     entry->peak_prefill = ctx->memory.peak;
     ctx->memory.peak = ctx->memory.current;
@@ -114,7 +125,7 @@ static enum kvl_status time_selection(const struct kvl_bench_group *group, struc
 {
     struct kvl_session session = {0}, *sessions[] = {&session};
     enum kvl_status status;
-    KVL_TRY_OUT(kvl_session_init(&session, group->bench->engine, &entry->config->run->policy, group->n_context, group->n_new));
+    KVL_TRY_OUT(open_session(group, entry, &session));
     for (int i = 0; i < SELECTION_SAMPLES; i++) {
         struct kvl_prefill prefill = {.ids = ids, .n = group->n_context, .time_selection = true};
         KVL_TRY_OUT(kvl_engine_prefill(group->bench->engine, &prefill, sessions, 1));
@@ -134,6 +145,8 @@ static enum kvl_status put_bounds(const struct kvl_bench_group *group, const str
     enum kvl_status status = kvl_plan_make(plan, &entry->config->run->policy, &model->shape, group->n_context, group->n_new);
     double flops = kvl_work_prefill_flops(&model->shape, plan);
     double bytes = kvl_work_decode_bytes(model, plan, group->n_new / 2);
+    if (group->bench->options->copy_cache) /* read and written once more */
+        bytes += 2.0 * kvl_work_cache_bytes(model, plan, group->n_new / 2);
     free(plan);
     double prefill_bound = flops / group->ceilings.flops_per_s * 1e9, decode_bound = bytes / group->ceilings.bytes_per_s * 1e9;
     json_t *record = entry->record;

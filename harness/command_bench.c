@@ -113,7 +113,7 @@ const struct kvl_command kvl_command_bench = {
     .help = "Latency of prefill and decode, memory, and the share of what the machine can do; or of single operations (--kernels).",
     .min_positional = 1,
     .max_positional = 1,
-    .keys = "mpcgnwLrbPSsoRJfBdjICMN\x86\x87",
+    .keys = "mpcgnwLrbPSsoRJfBdjICMN\x86\x87\x88",
     .sweep = &kvl_sweep_bench,
     .run = run,
 };

@@ -126,7 +126,7 @@ static const char *const later_keys[] = {
     "score_stderr", "n_scored", "scores", "second_score", "second_score_stderr", "second_scores", "depths", "kl_mean", "kl_stderr",
     "kl_samples", "nll_difference_mean", "nll_difference_stderr", "nll_difference_samples", "top1_agreement",
     "heads_stored", "kept_per_layer", "token_layers", "token_layers_full", "kv_bytes", "kv_bytes_full", "peak_bytes",
-    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "clock_end_mhz",
+    "peak_prefill_bytes", "peak_decode_bytes", "workspace_bytes", "new_tokens", "warmups", "phases", "copy_cache", "clock_end_mhz",
     "other_load_cpus", "machine_cpus", "prefill_median_ci95_ns", "decode_token_median_ci95_ns", "e2e_median_ci95_ns",
     "prefill_median_ns",
     "prefill_p05_ns", "prefill_p95_ns", "prefill_samples_ns", "selection_median_ns", "selection_p05_ns", "selection_p95_ns",
@@ -154,7 +154,7 @@ enum kvl_status kvl_workbench_record(const struct kvl_workbench *bench, const ch
 static const char *const chosen_keys[] = {
     "kind", "model_hash", "backend", "isa", "dtype", "threads", "method", "profile", "kv_rate", "kv_budget", "params", "task",
     "task_version", "protocol", "query_aware", "max_prompt", "haystack_hash", "code_similarity", "template", "seed", "context",
-    "n_samples", "new_tokens", "phases"};
+    "n_samples", "new_tokens", "phases", "copy_cache"};
 enum { N_CHOSEN_KEYS = sizeof chosen_keys / sizeof *chosen_keys };
 
 /* Those of some kinds alone. */
@@ -200,7 +200,7 @@ void kvl_record_plan(json_t *record, const struct kvl_workbench *bench, const st
     json_object_set_new(record, "token_layers_full", json_integer(s->n_layer * plan->n_prompt));
     json_object_set_new(record, "kv_bytes", json_integer(kept * plan->n_stored * entry));
     json_object_set_new(record, "kv_bytes_full", json_integer(s->n_layer * plan->n_prompt * s->n_kv * entry));
-    json_object_set_new(record, "workspace_bytes", json_integer(kvl_engine_workspace(bench->engine, plan->n_prompt + plan->n_new)));
+    json_object_set_new(record, "workspace_bytes", json_integer(kvl_engine_workspace(bench->engine, plan)));
 }
 
 void kvl_record_failure(json_t *record, enum kvl_status status)

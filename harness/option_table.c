@@ -360,6 +360,7 @@ SWITCH_OPTION(resume)
 SWITCH_OPTION(force)
 SWITCH_OPTION(allow_missing)
 SWITCH_OPTION(kernels)
+SWITCH_OPTION(copy_cache)
 SWITCH_OPTION(help)
 
 /* Keys are the short options. A command names the keys that it takes; --help is everybody's. */
@@ -390,6 +391,8 @@ static const struct kvl_option rows[] = {
     {KVL_OPTION_LAYER, "layer", "N,..", "layers to cut at (default all)", parse_layers},
     {KVL_OPTION_BOUND, "bound", "N", "the last layer that the search may choose (default L/2 - 1)", parse_bound},
     {'g', "new-tokens", "G", "tokens to generate", parse_new_tokens},
+    {KVL_OPTION_COPY_CACHE, "copy-cache", NULL, "decode steps copy the cache before they read it, as one does that grows by "
+     "concatenation", parse_copy_cache},
     {'w', "warmup", "W", "rounds before the samples count (default 2)", parse_warmups},
     {'L', "time-limit", "SECONDS", "end the sampling of a context after this time, with at least two samples", parse_time_limit},
     {'x', "prompt", "TEXT|@FILE|-", "the prompt: text, a file, or standard input", parse_prompt},
@@ -427,7 +430,7 @@ static const struct kvl_option rows[] = {
     {'d', "dtype", "f32|bf16", "type of weights, activations and cache (default bf16)", parse_dtype},
     {'j', "threads", "N", "CPU threads (default: all cores)", parse_threads},
     {'I', "isa", "NAME", "CPU instruction set: auto, plain, avx2, avx512, avx512bf16", parse_isa},
-    {'C', "chunk", "N", "tokens of the row-wise parts at a time; changes no result", parse_chunk},
+    {'C', "chunk", "N", "tokens of the row-wise parts at a time (default: the backend's); changes no result", parse_chunk},
     {'M', "memory-limit", "BYTES", "refuse to allocate more", parse_memory_limit},
     {'N', "model-context", "N", "longest context of a random:NAME model", parse_model_context},
 };

@@ -71,6 +71,7 @@ struct kvl_options {
 
     const char *output;
     int64_t shard_index, shard_count; /* 0 <= index < count; count 0: no --shard */
+    bool copy_cache; /* decode steps copy the cache */
     bool json, resume, force, help;
     const char *format, *title, *published;
 };

@@ -20,7 +20,7 @@
  *   peak_prefill_bytes, peak_decode_bytes, weight_bytes, workspace_bytes
  *     Peaks count everything that the backend holds, weights and workspace included, from a reset at the start of each phase
  *     of each sample. The prefill's workspace stays reserved while decoding, so decode's peak is not below what is held then.
- *   new_tokens (also of eval where given), phases, warmups,
+ *   new_tokens (also of eval where given), phases, warmups, copy_cache (true: each step copied the cache, which decode_token_bytes counts),
  *   prefill_median_ns, prefill_p05_ns, prefill_p95_ns, prefill_samples_ns,
  *   selection_median_ns, selection_p05_ns, selection_p95_ns, selection_samples_ns,
  *   decode_token_median_ns, decode_token_p05_ns, decode_token_p95_ns, decode_token_samples_ns (one mean per sample),

@@ -25,6 +25,7 @@ static const struct kvl_knob knobs[] = {
     {"seed", "seed", KVL_KNOB_EVAL, false},
     {"max_prompt", "max prompt", KVL_KNOB_SETUP, false},
     {"new_tokens", "new tokens", KVL_KNOB_BENCH, false},
+    {"copy_cache", "copies the cache", KVL_KNOB_BENCH, false},
     {"gpu", "GPU", KVL_KNOB_BENCH, false},
     {"cpu", "CPU", KVL_KNOB_BENCH, false},
     {"isa", "isa", KVL_KNOB_BENCH, false},

@@ -28,7 +28,7 @@ double kvl_work_prefill_flops(const struct kvl_shape *shape, const struct kvl_pl
     return flops;
 }
 
-double kvl_work_decode_bytes(const struct kvl_model *model, const struct kvl_plan *plan, int64_t n_done)
+double kvl_work_cache_bytes(const struct kvl_model *model, const struct kvl_plan *plan, int64_t n_done)
 {
     const struct kvl_shape *s = &model->shape;
     double entries = 0.0;
@@ -36,6 +36,10 @@ double kvl_work_decode_bytes(const struct kvl_model *model, const struct kvl_pla
         int64_t n = plan->layers[l].n_keep + n_done;
         entries += (double)(n < plan->layers[l].n_max ? n : plan->layers[l].n_max);
     }
-    return (double)model->weight_bytes
-           + 2.0 * entries * (double)(plan->n_stored * s->head_size) * (double)kvl_dtype_size(model->dtype);
+    return 2.0 * entries * (double)(plan->n_stored * s->head_size) * (double)kvl_dtype_size(model->dtype);
+}
+
+double kvl_work_decode_bytes(const struct kvl_model *model, const struct kvl_plan *plan, int64_t n_done)
+{
+    return (double)model->weight_bytes + kvl_work_cache_bytes(model, plan, n_done);
 }

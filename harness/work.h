@@ -13,8 +13,10 @@ extern "C" {
  * and query head), the head for one token; both passes where there are two. Selection is not counted. */
 double kvl_work_prefill_flops(const struct kvl_shape *shape, const struct kvl_plan *plan);
 
-/* Bytes that one decode step must read: the weights, and the keys and values held after `n_done` steps without eviction, or
- * what the plan lets a layer hold. */
+/* Bytes of keys and values held after `n_done` steps without eviction, or of what the plan lets a layer hold. */
+double kvl_work_cache_bytes(const struct kvl_model *model, const struct kvl_plan *plan, int64_t n_done);
+
+/* Bytes that one decode step must read: the weights and those of the cache. */
 double kvl_work_decode_bytes(const struct kvl_model *model, const struct kvl_plan *plan, int64_t n_done);
 
 #ifdef __cplusplus

@@ -71,6 +71,8 @@ struct kvl_ceilings {
 struct kvl_backend {
     const char *name;
     const char *title;
+    int64_t chunk; /* rows that products and what stands between them should come in where memory is to be saved, unless the caller
+                    * knows better */
 
     /* KVL_E_UNSUPPORTED with a sentence that says what is missing where the device cannot be had. */
     enum kvl_status (*open)(const struct kvl_backend_options *options, struct kvl_ctx **out);

@@ -219,11 +219,10 @@ template <class S, bool values> __global__ void __launch_bounds__(S::THREADS) at
     begin = begin / S::KEYS * S::KEYS;
 
     auto start_keys = [&](int key, int stage) {
-        if (key < finish) {
-            start_tile<S, S::KEYS>(k + stage * S::KEYS * S::STRIDE, p.k, kv_head, key, p.n, p.e);
-            if constexpr (values)
-                start_tile<S, S::KEYS>(v + stage * S::KEYS * S::STRIDE, p.v, kv_head, key, p.n, p.e);
-        }
+        /* Rolled: side by side, keys' and values' addresses would take registers that heads of 128 do not have (sm_90a: a spill). */
+#pragma unroll 1
+        for (int i = 0; i < (values ? 2 : 1) && key < finish; i++)
+            start_tile<S, S::KEYS>((i == 0 ? k : v) + stage * S::KEYS * S::STRIDE, i == 0 ? p.k : p.v, kv_head, key, p.n, p.e);
         copy_commit();
     };
     start_tile<S, S::ROWS>(q, p.q, head, first, p.n, p.e);

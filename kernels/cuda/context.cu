@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/tune.h"
 #include "kernels/nvtx.h"
 
 #ifdef KVL_CUDA_HOST
@@ -298,6 +299,7 @@ static void info(const struct kvl_ctx *ctx, struct kvl_device_info *out)
 const struct kvl_backend kvl_backend_cuda = {
     .name = BACKEND_NAME,
     .title = BACKEND_TITLE,
+    .chunk = kvl::tune::ROW_CHUNK,
     .open = open_cuda,
     .close = close_cuda,
     .info = info,

@@ -1,7 +1,7 @@
 /* Linear layers on cuBLASLt, and one row alone through a kernel of our own (linear_row.cu).
  *
  * Weights lie as [n_out, n_in] in their own type; seen by columns, as cuBLASLt wants it, out^T = W x^T with W transposed. The
- * algorithm of a weight's shape is chosen once, when the weight is made: its heuristics' best for TYPICAL_ROWS rows among those
+ * algorithm of a weight's shape is chosen once, when the weight is made: its heuristics' best for a chunk of rows among those
  * that sum a row in one piece (no split-K). It serves every number of rows, so a row's result depends on that row alone. */
 #include "kernels/linear.h"
 
@@ -10,6 +10,7 @@
 
 #include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/tune.h"
 
 /* Ways to write a product; what each weight type uses. */
 enum way { NARROW, WIDE, ADDED, N_WAYS };
@@ -30,7 +31,7 @@ struct product {
     cublasLtMatmulAlgo_t algorithms[N_WAYS];
 };
 
-enum { TYPICAL_ROWS = 1024, STAGE_VALUES = 1 << 22 };
+enum { STAGE_VALUES = 1 << 22 };
 static const int64_t WORKSPACE = 32 << 20; /* what NVIDIA advises for Hopper */
 
 struct kvl_gemm {
@@ -150,7 +151,7 @@ static enum kvl_status choose(const struct kvl_gemm *g, struct product *shape, e
     cublasLtMatmulPreference_t preference;
     cublasLtMatmulHeuristicResult_t best;
     int n_found = 0;
-    KVL_TRY(lay_out(g, shape, way, TYPICAL_ROWS, &l));
+    KVL_TRY(lay_out(g, shape, way, kvl::tune::ROW_CHUNK, &l));
     LT_TRY(g->lt->preference_create(&preference));
     enum kvl_status status = set_preference(g, shape, way, preference);
     if (status == KVL_OK)

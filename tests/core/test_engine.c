@@ -240,6 +240,38 @@ static void test_prefill_twice(void **state)
     }
 }
 
+/* A prompt that is loaded once serves any number of prefills, also of a method that begins again on some of its tokens. */
+static void test_loaded_prompt(void **state)
+{
+    (void)state;
+    enum { N = 180, N_TOKENS = 8 };
+    struct bench b;
+    bench_open(&b, 3, 0, 0, KVL_F32);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 23), *others = random_ids(N, b.model->shape.n_vocab, 24);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, N_TOKENS);
+        struct kvl_method_run *run = job_method(&job, &b.model->shape);
+        struct kvl_session session, *list[] = {&session};
+        struct outcome given, loaded;
+        outcome_run(&given, b.engine, &job);
+        assert_ok(kvl_session_init(&session, b.engine, &run->policy, N, N_TOKENS - 1));
+        assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = others, .n = N}, list, 1));
+        assert_ok(kvl_engine_load_prompt(b.engine, ids, N));
+        for (int i = 0; i < 3; i++) {
+            assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.n = N}, list, 1));
+            outcome_read(&loaded, b.engine, &session, N_TOKENS);
+            same(job.method, &given, &loaded);
+            outcome_free(&loaded);
+        }
+        outcome_free(&given);
+        kvl_session_free(&session);
+        free(run);
+    }
+    free(ids);
+    free(others);
+    bench_close(&b);
+}
+
 /* Two sessions of different lengths take turns on one engine. */
 static void test_sessions_take_turns(void **state)
 {
@@ -296,7 +328,7 @@ static void test_memory_returns(void **state)
         ctx->memory.peak = ctx->memory.current;
         assert_ok(kvl_engine_init(&engine, model, 0));
         outcome_run(&outcome, engine, &job);
-        int64_t workspace = kvl_engine_workspace(engine, N + N_TOKENS - 1);
+        int64_t workspace = kvl_engine_workspace(engine, &outcome.plan);
         assert_true(ctx->memory.peak >= with_model + workspace + outcome.bytes);
         kvl_engine_free(engine);
         assert_int_equal(ctx->memory.current, with_model);
@@ -350,6 +382,57 @@ static void test_peak_is_ones_own(void **state)
     bench_close(&b);
 }
 
+/* What a session's prefill and steps leave in an engine that held nothing, and the peak of both over what was there behind its
+ * making. */
+static int64_t taken_by(struct bench *b, const struct job *job, int64_t *beyond)
+{
+    struct kvl_method_run *run = job_method(job, &b->model->shape);
+    struct kvl_session session, *list[] = {&session};
+    struct outcome outcome;
+    int64_t bare = b->ctx->memory.current;
+    assert_ok(kvl_session_init(&session, b->engine, &run->policy, job->n, job->n_tokens - 1));
+    int64_t made = b->ctx->memory.peak = b->ctx->memory.current;
+    assert_ok(kvl_engine_prefill(b->engine, &(struct kvl_prefill){.ids = job->ids, .n = job->n}, list, 1));
+    outcome_read(&outcome, b->engine, &session, job->n_tokens);
+    *beyond = b->ctx->memory.peak - made;
+    outcome_free(&outcome);
+    kvl_session_free(&session);
+    free(run);
+    return b->ctx->memory.current - bare;
+}
+
+/* The same to the byte for every method and profile, on an engine that has seen no other; and nothing is taken later. */
+static void test_workspace_of_every_method(void **state)
+{
+    (void)state;
+    enum { N = 200, N_TOKENS = 20 };
+    struct bench b;
+    bench_open(&b, 3, 2, 64, KVL_BF16);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 26);
+    const struct kvl_method *method;
+    int n_raw = 0;
+    for (int i = 0; (method = kvl_method_at(i)) != NULL; i++)
+        for (int profile = 0; profile < KVL_N_PROFILES; profile++) {
+            struct job job = {.method = method->name, .profile = (enum kvl_profile)profile, .ids = ids, .n = N, .n_tokens = N_TOKENS};
+            struct kvl_method_run *run = job_method(&job, &b.model->shape);
+            struct kvl_plan *plan = malloc(sizeof *plan);
+            int64_t beyond;
+            assert_ok(kvl_plan_make(plan, &run->policy, &b.model->shape, N, N_TOKENS - 1));
+            kvl_engine_free(b.engine);
+            assert_ok(kvl_engine_init(&b.engine, b.model, 64));
+            int64_t planned = kvl_engine_workspace(b.engine, plan), taken = taken_by(&b, &job, &beyond);
+            if (planned != taken || beyond != 0)
+                fail_msg("%s, profile %s takes %lld bytes, planned %lld, and %lld more while it runs", method->name,
+                         kvl_profile_name(job.profile), (long long)taken, (long long)planned, (long long)beyond);
+            n_raw += plan->cache_positions;
+            free(plan);
+            free(run);
+        }
+    assert_true(n_raw > 0);
+    free(ids);
+    bench_close(&b);
+}
+
 /* What kvl_engine_workspace says is what a prefill takes, to the byte. */
 static void test_workspace(void **state)
 {
@@ -366,7 +449,8 @@ static void test_workspace(void **state)
                 struct outcome outcome;
                 outcome_run(&outcome, b.engine, &job);
                 outcome_free(&outcome);
-                assert_int_equal(b.ctx->memory.current - bare, kvl_engine_workspace(b.engine, LENGTHS[i]));
+                struct kvl_plan plan = {.n_prompt = LENGTHS[i]};
+                assert_int_equal(b.ctx->memory.current - bare, kvl_engine_workspace(b.engine, &plan));
             }
             free(ids);
             bench_close(&b);
@@ -507,6 +591,172 @@ static void test_goes_on_after_out_of_memory(void **state)
     bench_close(&b);
 }
 
+/* ---- what a timed run asks of the backend ---------------------------------------------------------------------------- */
+
+/* Calls that wait, allocate or copy from or to the host. */
+struct calls {
+    int alloc, free, upload, download, sync, mark, elapsed;
+};
+static struct calls calls;
+static const struct kvl_backend *counted; /* what the counting table passes on to */
+
+static enum kvl_status count_alloc(struct kvl_ctx *ctx, int64_t bytes, void **out)
+{
+    calls.alloc++;
+    return counted->alloc(ctx, bytes, out);
+}
+
+static void count_free(struct kvl_ctx *ctx, void *memory)
+{
+    calls.free += memory != NULL;
+    counted->free(ctx, memory);
+}
+
+static enum kvl_status count_upload(struct kvl_ctx *ctx, void *to, const void *from_host, int64_t bytes)
+{
+    calls.upload++;
+    return counted->upload(ctx, to, from_host, bytes);
+}
+
+static enum kvl_status count_download(struct kvl_ctx *ctx, void *to_host, const void *from, int64_t bytes)
+{
+    calls.download++;
+    return counted->download(ctx, to_host, from, bytes);
+}
+
+static enum kvl_status count_sync(struct kvl_ctx *ctx)
+{
+    calls.sync++;
+    return counted->sync(ctx);
+}
+
+static enum kvl_status count_mark(struct kvl_ctx *ctx, int slot)
+{
+    calls.mark++;
+    return counted->mark(ctx, slot);
+}
+
+static enum kvl_status count_elapsed(struct kvl_ctx *ctx, int from, int to, int64_t *ns)
+{
+    calls.elapsed++;
+    return counted->elapsed(ctx, from, to, ns);
+}
+
+static void count_calls(struct kvl_ctx *ctx, struct kvl_backend *table)
+{
+    counted = ctx->be;
+    *table = *counted;
+    table->alloc = count_alloc;
+    table->free = count_free;
+    table->upload = count_upload;
+    table->download = count_download;
+    table->sync = count_sync;
+    table->mark = count_mark;
+    table->elapsed = count_elapsed;
+    ctx->be = table;
+}
+
+static void expect_calls(const char *what, struct calls expected)
+{
+    if (memcmp(&calls, &expected, sizeof calls) != 0)
+        fail_msg("%s: %d allocations, %d frees, %d uploads, %d downloads, %d waits, %d marks, %d looks at the clock", what,
+                 calls.alloc, calls.free, calls.upload, calls.download, calls.sync, calls.mark, calls.elapsed);
+    calls = (struct calls){0};
+}
+
+/* Prefill and steps as a benchmark times them. */
+static void check_calls(struct bench *b, const struct job *job, int64_t n_new)
+{
+    struct kvl_method_run *run = job_method(job, &b->model->shape);
+    struct kvl_session session, *list[] = {&session};
+    assert_ok(kvl_session_init(&session, b->engine, &run->policy, job->n, n_new));
+    assert_ok(kvl_engine_reserve(b->engine, list, 1));
+    assert_ok(kvl_engine_load_prompt(b->engine, job->ids, job->n));
+    assert_true(calls.alloc > 0 && calls.upload > 0); /* they are counted */
+    calls = (struct calls){0};
+    assert_ok(kvl_engine_prefill(b->engine, &(struct kvl_prefill){.n = job->n}, list, 1));
+    expect_calls(job->method, (struct calls){.sync = 1}); /* the end of the timed region */
+    for (int64_t step = 0; step < n_new; step++) {
+        int32_t id;
+        assert_ok(kvl_session_argmax(&session, &id));
+        assert_ok(kvl_engine_step(b->engine, &session, id));
+        expect_calls(job->method, (struct calls){.download = 1}); /* the sampled token */
+    }
+    kvl_session_free(&session);
+    free(run);
+}
+
+/* A timed prefill and its steps neither allocate nor copy from or to the host nor wait, but for the end and the sampled token: of
+ * every method, in every profile. */
+static void test_steps_and_prefill_only_queue(void **state)
+{
+    (void)state;
+    enum { N = 200, N_NEW = 20 }; /* PyramidInfer cuts every 16 steps */
+    struct bench b;
+    struct kvl_backend table;
+    bench_open(&b, 3, 2, 0, KVL_F32);
+    count_calls(b.ctx, &table);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 25);
+    const struct kvl_method *method;
+    for (int i = 0; (method = kvl_method_at(i)) != NULL; i++)
+        for (int profile = 0; profile < KVL_N_PROFILES; profile++)
+            check_calls(&b, &(struct job){.method = method->name, .profile = (enum kvl_profile)profile, .ids = ids, .n = N}, N_NEW);
+    free(ids);
+    b.ctx->be = counted;
+    bench_close(&b);
+}
+
+/* ---- steps that copy the cache --------------------------------------------------------------------------------------- */
+
+/* What the last layer's copy holds is what its cache held when the last step read it. */
+static void expect_copied(const struct kvl_session *session)
+{
+    const struct kvl_kv_cache *cache = &session->cache;
+    const struct kvl_cache_layer *layer = &cache->layers[cache->n_layer - 1];
+    const struct kvl_backend *be = cache->ctx->be;
+    int64_t bytes = layer->n * cache->head_size * (int64_t)kvl_dtype_size(cache->dtype);
+    char *held = malloc((size_t)bytes), *copied = malloc((size_t)bytes);
+    assert_ok(be->download(cache->ctx, held, layer->v, bytes));
+    assert_ok(be->download(cache->ctx, copied, cache->copied_v, bytes));
+    assert_memory_equal(held, copied, (size_t)bytes);
+    free(held);
+    free(copied);
+}
+
+/* Copying changes no bit, whether a step is a graph or not, and says what it takes. */
+static void test_steps_that_copy_the_cache(void **state)
+{
+    (void)state;
+    enum { N = 120, N_TOKENS = 8 };
+    struct bench b;
+    bench_open(&b, 3, 2, 0, KVL_BF16);
+    int32_t *ids = random_ids(N, b.model->shape.n_vocab, 27);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct job job = job_of(kind, ids, N, N_TOKENS);
+        struct kvl_method_run *run = job_method(&job, &b.model->shape);
+        struct kvl_session session, *list[] = {&session};
+        struct outcome plain, copying;
+        outcome_run(&plain, b.engine, &job);
+        assert_ok(kvl_session_init(&session, b.engine, &run->policy, N, N_TOKENS - 1));
+        int64_t before = b.ctx->memory.current;
+        bool recorded = session.graph != NULL;
+        assert_ok(kvl_session_copy_cache(&session, b.engine));
+        assert_true(b.ctx->memory.current > before);
+        assert_int_equal(session.graph != NULL, recorded);
+        assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = N}, list, 1));
+        outcome_read(&copying, b.engine, &session, N_TOKENS);
+        same(job.method, &plain, &copying);
+        if (run->policy.after_decode == NULL) /* nothing was evicted since */
+            expect_copied(&session);
+        outcome_free(&plain);
+        outcome_free(&copying);
+        kvl_session_free(&session);
+        free(run);
+    }
+    free(ids);
+    bench_close(&b);
+}
+
 /* ---- refusals -------------------------------------------------------------------------------------------------------- */
 
 static void expect_sentence(enum kvl_status status, const char *a, const char *b)
@@ -544,7 +794,13 @@ static void test_refusals(void **state)
     expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1), "320", "vocabulary");
     ids[7] = -1;
     expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1), "-1", "vocabulary");
+    expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.n = 10}, list, 1), "10", "load");
+    expect_sentence(kvl_engine_load_prompt(b.engine, ids, 10), "-1", "vocabulary");
+    expect_sentence(kvl_engine_load_prompt(b.engine, ids, 0), "0", "12");
+    expect_sentence(kvl_engine_load_prompt(b.engine, ids, 13), "13", "12");
     ids[7] = 319;
+    assert_ok(kvl_engine_load_prompt(b.engine, ids, 9));
+    expect_sentence(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.n = 10}, list, 1), "9", "load");
     assert_ok(kvl_engine_prefill(b.engine, &(struct kvl_prefill){.ids = ids, .n = 10}, list, 1));
     expect_sentence(kvl_engine_step(b.engine, &session, 320), "320", "vocabulary");
     expect_sentence(kvl_engine_step(b.engine, &session, -7), "-7", "vocabulary");
@@ -628,10 +884,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunk_size),      cmocka_unit_test(test_thread_count),
         cmocka_unit_test(test_shared_prefill),  cmocka_unit_test(test_shared_prefill_refused),
-        cmocka_unit_test(test_prefill_twice),   cmocka_unit_test(test_sessions_take_turns),
+        cmocka_unit_test(test_prefill_twice),   cmocka_unit_test(test_loaded_prompt), cmocka_unit_test(test_sessions_take_turns),
         cmocka_unit_test(test_memory_returns),  cmocka_unit_test(test_workspace),
+        cmocka_unit_test(test_workspace_of_every_method),
         cmocka_unit_test(test_peak_is_ones_own),
         cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_goes_on_after_out_of_memory),
+        cmocka_unit_test(test_steps_and_prefill_only_queue), cmocka_unit_test(test_steps_that_copy_the_cache),
         cmocka_unit_test(test_steps_allocate_nothing), cmocka_unit_test(test_steps_fit_the_workspace),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_caps_refused),
         cmocka_unit_test(test_short_prompts),

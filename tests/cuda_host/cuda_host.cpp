@@ -48,6 +48,16 @@ struct shared_block {
 
 bank_count matrix_banks;
 
+/* KVL_CUDA_HOST_BANKS=1: the count when the process ends. */
+static const struct bank_report {
+    ~bank_report()
+    {
+        if (getenv("KVL_CUDA_HOST_BANKS") != nullptr)
+            fprintf(stderr, "matrix loads: %llu phases, %llu with a bank conflict\n",
+                    static_cast<unsigned long long>(matrix_banks.phases), static_cast<unsigned long long>(matrix_banks.conflicts));
+    }
+} bank_report;
+
 static constexpr size_t SHARED_ALIGNMENT = 1024;
 
 static std::vector<std::unique_ptr<thread>> threads; /* kept from block to block */

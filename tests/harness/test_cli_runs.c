@@ -736,6 +736,30 @@ static void test_bench_phases(void **state)
     json_decref(records);
 }
 
+/* Steps that copy the cache are another configuration, end with the same logits, and need its bytes three times. */
+static void test_bench_copy_cache(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) { /* the second time there is nothing to do */
+        char line[256];
+        snprintf(line, sizeof line, "bench $M --method full --context 64 --samples 2 --warmup 0 --new-tokens 2 --force "
+                 "-o $D/copy.jsonl --resume%s", i % 2 == 0 ? "" : " --copy-cache");
+        free(run(line));
+    }
+    json_t *records = load_lines("copy.jsonl");
+    assert_int_equal(json_array_size(records), 2);
+    const json_t *plain = json_array_get(records, 0), *copying = json_array_get(records, 1);
+    assert_true(json_is_null(json_object_get(plain, "copy_cache")) && json_is_true(json_object_get(copying, "copy_cache")));
+    assert_string_equal(text_of(plain, "logits_hash"), text_of(copying, "logits_hash"));
+    double weights = json_number_value(json_object_get(plain, "weight_bytes"));
+    double cache = json_number_value(json_object_get(plain, "decode_token_bytes")) - weights;
+    assert_true(cache > 0.0 && json_number_value(json_object_get(copying, "decode_token_bytes")) == weights + 3.0 * cache);
+    char *table = run("report $D/copy.jsonl");
+    assert_non_null(strstr(table, "copies the cache"));
+    free(table);
+    json_decref(records);
+}
+
 /* ---- outputs that break ------------------------------------------------------------------------------------------------ */
 
 static const char *const printing[] = {
@@ -809,7 +833,7 @@ int main(void)
         cmocka_unit_test(test_score_repeated), cmocka_unit_test(test_score_too_deep),
         cmocka_unit_test(test_score_refused), cmocka_unit_test(test_sharing),          cmocka_unit_test(test_resume),           cmocka_unit_test(test_kill),
         cmocka_unit_test(test_resume_malformed), cmocka_unit_test(test_memory),        cmocka_unit_test(test_memory_shared),
-        cmocka_unit_test(test_bench),         cmocka_unit_test(test_bench_phases),
+        cmocka_unit_test(test_bench),         cmocka_unit_test(test_bench_phases), cmocka_unit_test(test_bench_copy_cache),
         cmocka_unit_test(test_bench_memory),  cmocka_unit_test(test_bench_time_limit),
         cmocka_unit_test(test_broken_stdout),
         cmocka_unit_test(test_closed_stdout), cmocka_unit_test(test_closed_stdin),     cmocka_unit_test(test_full_output),

@@ -258,6 +258,25 @@ static void test_wrong_files(void **state)
     }
 }
 
+/* The files for a GPU load on any machine: the first thing amiss is the model that this test names. */
+static void test_gpu_experiments_load(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gpu-sweep-llama", "gpu-sweep-ministral", "gpu-long"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char line[1024];
+        struct process process = {.program = KVLAB_PROGRAM, .folder = folder.path, .closed = -1};
+        snprintf(line, sizeof line, "run %s/../../harness/experiments/%s.json random:none --backend cpu -o $D/gpu.jsonl",
+                 KVLAB_GOLDEN_DIR, names[i]);
+        const char *const *words = process_split(line, "", folder.path);
+        process_run(&process, words);
+        free((void *)(uintptr_t)words);
+        if (process.code == 0 || strstr(process.err, "no such preset") == NULL)
+            fail_msg("%s: exit code %d: %s", names[i], process.code, process.err);
+        process_free(&process);
+    }
+}
+
 /* One file holds one experiment's models at one version. */
 static void test_no_mixing(void **state)
 {
@@ -282,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sweep),       cmocka_unit_test(test_shards),   cmocka_unit_test(test_killed_at_random),
         cmocka_unit_test(test_samples_are_kept), cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_no_mixing),
+        cmocka_unit_test(test_gpu_experiments_load),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -326,7 +326,7 @@ static double planned(struct kvl_ctx *ctx, const struct kvl_model *model, const 
     assert_ok(kvl_engine_init(&engine, model, 0));
     assert_ok(kvl_session_init(&session, engine, &run->policy, job->n, n_new));
     int64_t bytes = ctx->memory.current - before;
-    assert_true(bytes > kvl_engine_workspace(engine, job->n + n_new));
+    assert_true(bytes > kvl_engine_workspace(engine, &session.plan));
     if (measured != NULL) {
         int32_t id;
         assert_ok(kvl_engine_prefill(engine, &(struct kvl_prefill){.ids = job->ids, .n = job->n}, list, 1));
