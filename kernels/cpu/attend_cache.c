@@ -1,12 +1,13 @@
 /* Decode attention, split over the cache in chunks of 256 entries: each (stored head, chunk) is a job that leaves a partial
- * result, and the partials of a head are joined in ascending order, so the result does not depend on the thread count. */
+ * result, and the partials of a head are joined in ascending order, so the result does not depend on the thread count. Entries
+ * are widened to float32 a block at a time, once for all the query heads that share them. */
 #include "kernels/attend_cache.h"
 
 #include <math.h>
 
 #include "kernels/cpu/cpu.h"
 
-enum { CHUNK = 256 };
+enum { CHUNK = 256, BLOCK = 64, MAX_HEAD = 256 };
 
 static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
@@ -45,29 +46,77 @@ static int64_t first_visible(const struct kvl_attend_cache *op, int64_t stored)
     return first;
 }
 
+/* Entries [i, i + n) of a chunk, n <= BLOCK, as float32; in place where they are. */
+static const float *widened(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, const void *chunk, int64_t i, int64_t n,
+                            float *block)
+{
+    int64_t e = op->q.head_size;
+    if (op->dtype == KVL_F32)
+        return (const float *)chunk + i * e;
+    cpu->simd->to_f32((const uint16_t *)chunk + i * e, op->dtype, block, n * e);
+    return block;
+}
+
+/* scores = q . k of a chunk's n entries, for every head of the group. */
+static void score_chunk(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, int64_t stored, int64_t chunk, const void *k,
+                        int64_t n)
+{
+    _Alignas(64) float block[BLOCK * MAX_HEAD];
+    int64_t group = op->q.n_heads / op->n_stored, e = op->q.head_size;
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t m = n - i < BLOCK ? n - i : BLOCK;
+        const float *keys = widened(cpu, op, k, i, m, block);
+        for (int64_t head = stored * group; head < (stored + 1) * group; head++)
+            cpu->simd->dots(keys, KVL_F32, e, m, e, (const float *)op->scratch + head * e, partial_at(op, head, chunk).scores + i);
+    }
+}
+
+/* out += probabilities . v of a chunk's n entries, for every head of the group. */
+static void weigh_chunk(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, int64_t stored, int64_t chunk, const void *v,
+                        int64_t n)
+{
+    _Alignas(64) float block[BLOCK * MAX_HEAD];
+    int64_t group = op->q.n_heads / op->n_stored, e = op->q.head_size;
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t m = n - i < BLOCK ? n - i : BLOCK;
+        const float *values = widened(cpu, op, v, i, m, block);
+        for (int64_t head = stored * group; head < (stored + 1) * group; head++) {
+            struct partial part = partial_at(op, head, chunk);
+            cpu->simd->weighted_sum(values, KVL_F32, e, m, e, part.scores + i, part.out);
+        }
+    }
+}
+
+/* Scores of the entries [begin, end) become probabilities relative to their largest; the others' are 0. */
+static void chunk_softmax(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, const struct partial *part, int64_t begin,
+                          int64_t end)
+{
+    for (int64_t j = 0; j < CHUNK; j++)
+        if (j < begin || j >= end)
+            part->scores[j] = -INFINITY;
+    *part->max = -INFINITY;
+    *part->sum = cpu->simd->softmax(part->scores, CHUNK, op->scale * LOG2_E, part->max, NULL);
+}
+
 static void run_chunk(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, int64_t stored, int64_t chunk)
 {
     int64_t group = op->q.n_heads / op->n_stored, e = op->q.head_size;
-    int64_t begin = chunk * CHUNK, end = begin + CHUNK < op->n[stored] ? begin + CHUNK : op->n[stored];
-    int64_t first = first_visible(op, stored);
+    int64_t begin = chunk * CHUNK, n = op->n[stored] - begin < CHUNK ? op->n[stored] - begin : CHUNK;
+    int64_t first = first_visible(op, stored) - begin;
     size_t offset = (size_t)((stored * op->n_max + begin) * e) * kvl_dtype_size(op->dtype);
+    bool any = n > 0 && first < n;
+    if (any)
+        score_chunk(cpu, op, stored, chunk, (const char *)op->k + offset, n);
     for (int64_t head = stored * group; head < (stored + 1) * group; head++) {
         struct partial part = partial_at(op, head, chunk);
-        const float *q = (const float *)op->scratch + head * e;
         *part.max = -INFINITY;
         *part.sum = 0.0f;
         memset(part.out, 0, (size_t)e * sizeof *part.out);
-        if (end <= begin || end <= first)
-            continue;
-        cpu->simd->dots((const char *)op->k + offset, op->dtype, e, end - begin, e, q, part.scores);
-        for (int64_t j = 0; j < CHUNK; j++)
-            if (begin + j < first || begin + j >= end)
-                part.scores[j] = -INFINITY;
-        float factor = op->scale * LOG2_E;
-        *part.max = cpu->simd->max(part.scores, CHUNK) * factor;
-        *part.sum = cpu->simd->exp2_sum(part.scores, CHUNK, factor, *part.max);
-        cpu->simd->weighted_sum((const char *)op->v + offset, op->dtype, e, end - begin, e, part.scores, part.out);
+        if (any)
+            chunk_softmax(cpu, op, &part, first, n);
     }
+    if (any)
+        weigh_chunk(cpu, op, stored, chunk, (const char *)op->v + offset, n);
 }
 
 static void join_head(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, int64_t head)
@@ -113,6 +162,7 @@ enum kvl_status kvl_cpu_attend_cache(struct kvl_ctx *ctx, const struct kvl_atten
 {
     const struct kvl_cpu *cpu = kvl_cpu(ctx);
     int64_t e = op->q.head_size, n_chunks = (op->n_bound + CHUNK - 1) / CHUNK;
+    KVL_REQUIRE(e <= MAX_HEAD, "attend_cache: head size %lld: at most %d", (long long)e, MAX_HEAD);
     for (int64_t head = 0; head < op->q.n_heads; head++)
         cpu->simd->to_f32(kvl_heads_at(&op->q, 0, head), op->q.dtype, (float *)op->scratch + head * e, e);
 #pragma omp parallel num_threads(cpu->n_threads)
