@@ -17,7 +17,7 @@ enum kvl_status kvl_kernel_bench_check(const struct kvl_options *o)
     } others[] = {
         {"--method", o->methods.n > 0},      {"--phase", o->phases.n > 0},       {"--kv-rate", o->kv_rates.n > 0},
         {"--kv-budget", o->kv_budgets.n > 0}, {"--profile", o->profiles.n > 0},   {"--set", o->n_settings > 0},
-        {"--new-tokens", o->n_new_tokens > 0}, {"--chunk", o->chunk > 0},
+        {"--new-tokens", o->n_new_tokens > 0}, {"--chunk", o->chunk > 0},         {"--copy-cache", o->copy_cache},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         KVL_REQUIRE(!others[i].given, "--kernels times single operations, no methods: leave out %s", others[i].name);

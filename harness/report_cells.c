@@ -9,9 +9,9 @@
 #include "harness/statistics.h"
 
 static const struct kvl_report_time times[] = {
-    {"prefill ms", "prefill speedup", "prefill_median_ns", 1},
-    {"decode ms/token", "decode speedup", "decode_token_median_ns", 2},
-    {"e2e ms", "e2e speedup", "e2e_median_ns", 1},
+    {"prefill ms", "prefill speedup", "prefill_median_ns", "prefill ideal", "prefill_bound_ns", 1},
+    {"decode ms/token", "decode speedup", "decode_token_median_ns", "decode ideal", "decode_token_bound_ns", 2},
+    {"e2e ms", "e2e speedup", "e2e_median_ns", NULL, NULL, 1},
 };
 
 static const struct kvl_report_number numbers[] = {
@@ -219,19 +219,41 @@ void kvl_cell_time(struct kvl_report_source *source, const struct kvl_line *line
         write_number(source, kvl_record_number(record, column->time->key) / 1e6, column->time->decimals, "", text);
 }
 
+/* The reference's number of a key over this line's; NAN where one of them is missing. The times decide which record stands for a
+ * line. */
+static double ratio_to_reference(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
+                                 const char *key, bool *crossed)
+{
+    const json_t *record = measured(source, line, column);
+    const json_t *reference = kvl_record_is_ok(record) ? kvl_rows_reference(&source->rows, line->rows[column->place], record,
+                                                                            column->time->key)
+                                                       : NULL;
+    if (reference == NULL)
+        return NAN;
+    *crossed = !kvl_record_same(json_object_get(record, "run_id"), json_object_get(reference, "run_id"));
+    return kvl_record_number(reference, key) / kvl_record_number(record, key);
+}
+
 void kvl_cell_ratio(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
 {
-    const char *key = column->time->key;
-    const json_t *record = measured(source, line, column);
-    const json_t *reference =
-        kvl_record_is_ok(record) ? kvl_rows_reference(&source->rows, line->rows[column->place], record, key) : NULL;
-    double ratio = reference != NULL ? kvl_record_number(reference, key) / kvl_record_number(record, key) : NAN;
+    bool crossed;
+    double ratio = ratio_to_reference(source, line, column, column->time->key, &crossed);
     if (!isfinite(ratio))
         return;
-    bool crossed = !kvl_record_same(json_object_get(record, "run_id"), json_object_get(reference, "run_id"));
     source->crossed_runs |= crossed;
     source->has_ratios = true;
     write_number(source, ratio, 2, crossed ? "x*" : "x", text);
+}
+
+/* Of two bounds of one run only: the machine's measured limits differ from run to run. */
+void kvl_cell_ideal(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text)
+{
+    bool crossed;
+    double ratio = ratio_to_reference(source, line, column, column->time->bound_key, &crossed);
+    if (!isfinite(ratio) || crossed)
+        return;
+    source->has_ideals = true;
+    write_number(source, ratio, 2, "x", text);
 }
 
 /* The row's newest record that got so far as to have a number, bench before eval; n_kinds 1: bench alone. */

@@ -18,7 +18,7 @@ struct kvl_report_source {
     struct kvl_scored_tasks tasks;
     enum kvl_table_format format;
     /* What the notes have to explain; set while cells are written. */
-    bool has_ratios, has_marks, has_differences, has_shares, has_fidelity;
+    bool has_ratios, has_ideals, has_marks, has_differences, has_shares, has_fidelity;
     bool crossed_runs; /* a ratio to a reference of another run is marked with a star */
 };
 
@@ -38,9 +38,10 @@ struct kvl_column {
     struct kvl_scored scored;             /* of the whole line: the family, -1 for all */
 };
 
-/* One measured time: a column of its own and one of its ratio to the reference. */
+/* One measured time: a column of its own, one of its ratio to the reference, and one of the ratio that the physical limits would
+ * give, where there is a bound (else NULL). */
 struct kvl_report_time {
-    const char *title, *ratio_title, *key;
+    const char *title, *ratio_title, *key, *ideal_title, *bound_key;
     int decimals; /* of milliseconds */
 };
 
@@ -78,9 +79,10 @@ void kvl_cell_fidelity(struct kvl_report_source *source, const struct kvl_line *
 void kvl_cell_fidelity_error(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
                              char *text);
 
-/* Of a time, and of its ratio to the reference; of the cache in MB and the peak of memory in MB. */
+/* Of a time, of its ratio to the reference, and of the ratio of their bounds; of the cache in MB and the peak of memory in MB. */
 void kvl_cell_time(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
 void kvl_cell_ratio(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
+void kvl_cell_ideal(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
 void kvl_cell_kv_bytes(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column, char *text);
 void kvl_cell_peak_bytes(struct kvl_report_source *source, const struct kvl_line *line, const struct kvl_column *column,
                          char *text);

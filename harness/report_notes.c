@@ -129,6 +129,8 @@ static void print_time_note(FILE *notes, const struct kvl_report_source *source)
     fputs("Times: medians", notes);
     if (source->has_ratios)
         fprintf(notes, "; vs %s: %s's time over this one's, same model, context and run parameters", reference, reference);
+    if (source->has_ideals)
+        fputs("; ideal: the same of the bounds, the prefill's operations and the bytes of a decode step", notes);
     print_common(notes, &source->rows, KVL_KNOB_BENCH, keys);
     fputs(".\n", notes);
     if (source->crossed_runs)

@@ -243,13 +243,14 @@ static void add_whole(struct sheet *sheet, kvl_cell_write write, int family, con
     add(sheet, &column, "%s", title);
 }
 
-static bool is_measured(const struct sheet *sheet, const struct kvl_report_time *time)
+/* Whether a record of these lines that holds the time has a number under `key`, too. */
+static bool is_measured(const struct sheet *sheet, const struct kvl_report_time *time, const char *key)
 {
     for (int l = 0; l < sheet->lines->n; l++)
         for (int c = 0; c < sheet->lines->n_contexts; c++) {
             const struct kvl_row *row = sheet->lines->items[l].rows[c];
             const json_t *record = row != NULL ? kvl_row_measured(&sheet->source->rows, row, time->key) : NULL;
-            if (record != NULL && strcmp(kvl_record_text(record, "status"), "ok") == 0)
+            if (record != NULL && strcmp(kvl_record_text(record, "status"), "ok") == 0 && !isnan(kvl_record_number(record, key)))
                 return true;
         }
     return false;
@@ -266,6 +267,10 @@ static void add_time(struct sheet *sheet, int place, const struct kvl_report_tim
         add(sheet, &column, "%s", time->ratio_title);
     else
         add(sheet, &column, "vs %s", kvl_method_at(0)->name);
+    if (time->bound_key == NULL || !is_measured(sheet, time, time->bound_key))
+        return;
+    column.write = kvl_cell_ideal;
+    add(sheet, &column, "%s", kvl_report_is_csv(sheet->source) ? time->ideal_title : "ideal");
 }
 
 /* Where nothing was measured, the first column tells of the failures. */
@@ -274,7 +279,7 @@ static void add_times(struct sheet *sheet, int place)
     const struct kvl_report_time *time;
     int n_measured = 0;
     for (int i = 0; (time = kvl_report_time_at(i)) != NULL; i++)
-        if (is_measured(sheet, time)) {
+        if (is_measured(sheet, time, time->key)) {
             add_time(sheet, place, time);
             n_measured++;
         }
@@ -596,7 +601,7 @@ static enum kvl_status make_each_time(struct job job, const struct kvl_lines *li
         snprintf(what, sizeof what, "%c%s", job.time->title[0] - 'a' + 'A', job.time->title + 1);
         job.what = what;
         job.sheet->lines = lines;
-        if (is_measured(job.sheet, job.time))
+        if (is_measured(job.sheet, job.time, job.time->key))
             KVL_TRY(make(&job, lines, time_columns));
     }
     job.what = "Memory";

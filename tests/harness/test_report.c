@@ -261,6 +261,34 @@ static void ratio_prefers_the_same_run(void **state)
     free(csv);
 }
 
+/* The bounds' ratio stands beside the times' of one run; of another run's machine it would say nothing. */
+static void ideal_beside_ratio(void **state)
+{
+    (void)state;
+    const char *path = new_file("ideal.jsonl");
+    json_t *full = made_up_bench("full", NAN, 1024, 100, 10), *fastkv = made_up_bench("fastkv", 0.1, 1024, 60, 5);
+    json_object_set_new(full, "prefill_bound_ns", json_real(80e6));
+    json_object_set_new(fastkv, "prefill_bound_ns", json_real(40e6));
+    json_t *other = made_up_bench("snapkv", 0.1, 1024, 100, 10);
+    json_object_set_new(other, "run_id", json_string("run-2"));
+    json_object_set_new(other, "prefill_bound_ns", json_real(80e6));
+    made_up_append(path, full);
+    made_up_append(path, fastkv);
+    made_up_append(path, other);
+    char *csv = report_of(path, KVL_TABLE_CSV);
+    assert_cell(csv, 1, "prefill ideal", "1");
+    assert_cell(csv, 2, "prefill ideal", "");
+    assert_cell(csv, 2, "prefill speedup", "1");
+    assert_cell(csv, 3, "prefill ideal", "2");
+    assert_cell(csv, 3, "prefill speedup", "1.66667");
+    assert_lacks(csv, "decode ideal");
+    free(csv);
+    char *table = report_of(path, KVL_TABLE_TEXT);
+    assert_has(table, "prefill ms  vs full  ideal  decode ms/token  vs full");
+    assert_has(table, "; ideal: the same of the bounds");
+    free(table);
+}
+
 static void ratio_to_another_run_is_marked(void **state)
 {
     (void)state;
@@ -401,6 +429,7 @@ int main(void)
         cmocka_unit_test(two_versions_of_a_task),
         cmocka_unit_test(ratios_only_to_the_same),
         cmocka_unit_test(ratio_prefers_the_same_run),
+        cmocka_unit_test(ideal_beside_ratio),
         cmocka_unit_test(ratio_to_another_run_is_marked),
         cmocka_unit_test(missing_and_failed),
         cmocka_unit_test(phases_of_two_runs_meet),
