@@ -59,7 +59,6 @@ struct kvl_device_info {
     char isa[32];     /* "avx512bf16", "sm_90", ... */
     int n_threads;    /* 0 on a GPU */
     int clock_mhz, memory_clock_mhz; /* the fastest that the device allows; 0: it does not tell */
-    bool bf16_native; /* products of bfloat16 run faster than those of float32 */
 };
 
 /* The physical limits that a run is held against, as measured on the machine at hand. */

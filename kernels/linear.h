@@ -1,7 +1,7 @@
 /* Linear layer: out = x . W^T, or out += x . W^T.
  *
  * A weight is prepared once (kvl_backend.weight_init packs it as the backend likes best) and then used by every call.
- *   x       in      dtype of the weight [n, n_in], row-major, dense
+ *   x       in      dtype of the weight [n, n_in], row-major, dense; n >= 1
  *   weight  in      W, [n_out, n_in]
  *   out     out     out_dtype [n, n_out], row-major, dense; f32 where `accumulate` is set; must not overlap x
  * Sums are float32. Each row of `out` depends on its own row of x alone, bit for bit: not on n, not on its place in the

@@ -38,12 +38,7 @@ int64_t kvl_cpu_attend_cache_scratch(const struct kvl_ctx *ctx, const struct kvl
 /* First entry of a stored head that the window lets through. */
 static int64_t first_visible(const struct kvl_attend_cache *op, int64_t stored)
 {
-    int64_t first = 0;
-    const int32_t *pos = op->pos + stored * op->n_max;
-    if (op->window > 0)
-        while (first < op->n[stored] && *op->query_pos - pos[first] >= op->window)
-            first++;
-    return first;
+    return kvl_window_begin(op->query_pos, 0, op->pos + stored * op->n_max, op->n[stored], op->window);
 }
 
 /* Entries [i, i + n) of a chunk, n <= BLOCK, as float32; in place where they are. */

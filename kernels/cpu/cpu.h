@@ -9,7 +9,6 @@ struct kvl_cpu {
     struct kvl_ctx base;
     int n_threads;
     const struct kvl_simd *simd;
-    bool bf16_native;
     char name[128];
     int64_t marks[KVL_MARKS]; /* monotonic nanoseconds */
     void **lanes; /* [n_threads]: memory of linear layers (kernels/cpu/linear.c), lane_bytes each */

@@ -43,7 +43,8 @@ INLINE vf load_bf16(const uint16_t *x)
     return (vf)wide;
 }
 
-/* Round to nearest even, as kvl_f32_to_bf16 without its care for NaN: inputs here are finite or infinite. */
+/* Round to nearest even, as kvl_f32_to_bf16 without its care for NaN: inputs here are finite or infinite. (The instruction makes
+ * subnormal numbers zeros.) */
 INLINE void store_bf16(uint16_t *x, vf v)
 {
 #ifdef __AVX512BF16__
@@ -134,11 +135,11 @@ INLINE vf exp2_fraction(vf f)
     return p * f + splat(1.0f);
 }
 
-/* 2^x as 2^i 2^f, i the largest integer up to x; below -126 the result is 0. */
+/* 2^x as 2^i 2^f, i the largest integer up to x, for x < 128; below -126 the result is 0, and NaN stays NaN. */
 INLINE vf exp2_lanes(vf x)
 {
 #ifdef __AVX512F__
-    __mmask16 normal = _mm512_cmp_ps_mask((__m512)x, (__m512)splat(-126.0f), _CMP_GE_OQ);
+    __mmask16 normal = _mm512_cmp_ps_mask((__m512)x, (__m512)splat(-126.0f), _CMP_NLT_UQ);
     vf f = (vf)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     return (vf)_mm512_maskz_scalef_ps(normal, (__m512)exp2_fraction(f), (__m512)x);
 #else
@@ -363,12 +364,12 @@ INLINE void transpose_4x4(const uint32_t *in, int64_t stride, uint32_t *out)
     typedef uint32_t four_any __attribute__((vector_size(16), aligned(4), may_alias));
     four a = *(const four_any *)in, b = *(const four_any *)(in + stride);
     four c = *(const four_any *)(in + 2 * stride), d = *(const four_any *)(in + 3 * stride);
-    four ab_low = __builtin_shuffle(a, b, (four){0, 4, 1, 5}), ab_high = __builtin_shuffle(a, b, (four){2, 6, 3, 7});
-    four cd_low = __builtin_shuffle(c, d, (four){0, 4, 1, 5}), cd_high = __builtin_shuffle(c, d, (four){2, 6, 3, 7});
-    *(four_any *)out = __builtin_shuffle(ab_low, cd_low, (four){0, 1, 4, 5});
-    *(four_any *)(out + KVL_TILE_COLS) = __builtin_shuffle(ab_low, cd_low, (four){2, 3, 6, 7});
-    *(four_any *)(out + 2 * KVL_TILE_COLS) = __builtin_shuffle(ab_high, cd_high, (four){0, 1, 4, 5});
-    *(four_any *)(out + 3 * KVL_TILE_COLS) = __builtin_shuffle(ab_high, cd_high, (four){2, 3, 6, 7});
+    four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(four_any *)out = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(four_any *)(out + KVL_TILE_COLS) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(four_any *)(out + 2 * KVL_TILE_COLS) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(four_any *)(out + 3 * KVL_TILE_COLS) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
 }
 
 static void transpose(const uint32_t *in, int64_t stride, int64_t n, uint32_t *out)
@@ -426,11 +427,10 @@ INLINE vf partial_dot(const void *rows, enum kvl_dtype dtype, int64_t at, int64_
 /* The sums of four quarters, in their order: (v[0] + v[2]) + (v[1] + v[3]) each. */
 INLINE quarter sum_four(quarter a, quarter b, quarter c, quarter d)
 {
-    const quarter_mask low = {0, 4, 1, 5}, high = {2, 6, 3, 7};
     /* a, b, a, b of elements 0 + 2, 0 + 2, 1 + 3, 1 + 3 */
-    quarter ab = __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
-    quarter cd = __builtin_shuffle(c, d, low) + __builtin_shuffle(c, d, high);
-    return __builtin_shuffle(ab, cd, (quarter_mask){0, 1, 4, 5}) + __builtin_shuffle(ab, cd, (quarter_mask){2, 3, 6, 7});
+    quarter ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    quarter cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
 INLINE void dots_as(const void *rows, enum kvl_dtype dtype, int64_t stride, int64_t n, int64_t e, const float *q, float *out)
@@ -531,36 +531,25 @@ static void swiglu(const void *gate, const void *up, void *out, enum kvl_dtype d
         put(out, dtype, i, silu_lanes(splat(get(gate, dtype, i)))[0] * get(up, dtype, i));
 }
 
-INLINE vf even_lanes(vf a, vf b)
-{
-    vi index = (vi){0};
-    for (int i = 0; i < LANES; i++)
-        index[i] = 2 * i;
-    return __builtin_shuffle(a, b, index);
-}
-
-INLINE vf odd_lanes(vf a, vf b)
-{
-    vi index = (vi){0};
-    for (int i = 0; i < LANES; i++)
-        index[i] = 2 * i + 1;
-    return __builtin_shuffle(a, b, index);
-}
-
 static void rotate(void *x, enum kvl_dtype dtype, int64_t n_heads, int64_t stride, int64_t half, const float *table, float sign)
 {
     int64_t c = 0;
     for (; c + LANES <= half; c += LANES) {
-        vf first = load(table + 2 * c), second = load(table + 2 * c + LANES);
-        vf cosine = even_lanes(first, second), sine = splat(sign) * odd_lanes(first, second);
-        for (int64_t at = c; at < n_heads * stride; at += stride) {
+        vf cosine, sine;
+        for (int i = 0; i < LANES; i++) {
+            cosine[i] = table[2 * (c + i)];
+            sine[i] = sign * table[2 * (c + i) + 1];
+        }
+        for (int64_t a = 0; a < n_heads; a++) {
+            int64_t at = a * stride + c;
             vf low = load_as(x, dtype, at), high = load_as(x, dtype, at + half);
             store_as(x, dtype, at, low * cosine - high * sine);
             store_as(x, dtype, at + half, high * cosine + low * sine);
         }
     }
     for (; c < half; c++)
-        for (int64_t at = c; at < n_heads * stride; at += stride) {
+        for (int64_t a = 0; a < n_heads; a++) {
+            int64_t at = a * stride + c;
             float cosine = table[2 * c], sine = sign * table[2 * c + 1];
             float low = get(x, dtype, at), high = get(x, dtype, at + half);
             put(x, dtype, at, low * cosine - high * sine);
@@ -572,7 +561,7 @@ static void to_f32(const void *in, enum kvl_dtype dtype, float *out, int64_t n)
 {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        if (i % 32 == 0)
+        if (i % 16 == 0)
             ask_for_line((const char *)in + (size_t)i * kvl_dtype_size(dtype));
         store(out + i, load_as(in, dtype, i));
     }
@@ -589,14 +578,23 @@ static void from_f32(const float *in, void *out, enum kvl_dtype dtype, int64_t n
         put(out, dtype, i, in[i]);
 }
 
+#ifdef __AVX512F__
+/* What -march=skylake-avx512 lets the compiler use. */
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
+           && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
+}
+#endif
+
 static bool available(void)
 {
 #if defined __AVX512BF16__
-    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    return __builtin_cpu_supports("avx512bf16") && has_avx512();
 #elif defined __AVX512F__
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    return has_avx512();
 #elif defined __AVX2__
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
 #else
     return true;
 #endif

@@ -86,9 +86,8 @@ struct kvl_simd {
     void (*from_f32)(const float *in, void *out, enum kvl_dtype dtype, int64_t n);
 };
 
-/* The table for `isa`: a name, or NULL / "auto" for the fastest on this processor (measured in some milliseconds where it is not
- * plain). NULL if there is none of that name
- * or the processor lacks it. */
+/* The table for `isa`: a name, or NULL / "auto" for the fastest on this processor, which is found once, in about a millisecond.
+ * NULL if there is none of that name or the processor lacks it. */
 const struct kvl_simd *kvl_simd_find(const char *isa);
 
 /* Name of the i-th path of this build, slowest first; NULL past the end. */

@@ -289,7 +289,6 @@ static void info(const struct kvl_ctx *ctx, struct kvl_device_info *out)
     snprintf(out->driver, sizeof out->driver, "%s%sCUDA %d.%d, %s", driver, driver[0] != '\0' ? ", " : "", CUDART_VERSION / 1000,
              CUDART_VERSION % 1000 / 10, cublas);
     snprintf(out->isa, sizeof out->isa, "sm_%d%d", cuda->major, cuda->minor);
-    out->bf16_native = true;
     if (cudaDeviceGetAttribute(&khz, cudaDevAttrClockRate, cuda->device) == cudaSuccess)
         out->clock_mhz = khz / 1000;
     if (cudaDeviceGetAttribute(&khz, cudaDevAttrMemoryClockRate, cuda->device) == cudaSuccess)

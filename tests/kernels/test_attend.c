@@ -99,6 +99,29 @@ static void check_sharp(struct kit *kit)
     check_all(kit, SHAPES, COUNT_OF(SHAPES));
 }
 
+/* A key that is not a number spoils the rows that see it, and no other. */
+static void check_not_a_number(struct kit *kit)
+{
+    enum { N = 70, E = 16, BAD = 33 };
+    for (int dtype = KVL_F32; dtype <= KVL_BF16; dtype++) {
+        struct attention_case c;
+        attention_case_init(&c, kit, &(struct attention_shape){N, 2, 1, E, 0, 0, 0}, (enum kvl_dtype)dtype);
+        struct kvl_attend op = attention_op(kit, &c, N, true);
+        uint16_t half = 0x7fc0;
+        float whole = NAN;
+        size_t at = (size_t)(BAD * c.k.token_stride) * kvl_dtype_size((enum kvl_dtype)dtype);
+        assert_ok(kit->ctx->be->upload(kit->ctx, (char *)c.k.data + at, dtype == KVL_F32 ? (void *)&whole : (void *)&half,
+                                       (int64_t)kvl_dtype_size((enum kvl_dtype)dtype)));
+        assert_ok(kit->ctx->be->attend(kit->ctx, &op));
+        const float *out = kit_result_f32(kit, op.out, (enum kvl_dtype)dtype), *lse = kit_result(kit, op.lse);
+        for (int64_t i = 0; i < N; i++) {
+            assert_int_equal(isnan(lse[i]) != 0, i >= BAD);
+            assert_int_equal(isnan(out[i * 2 * E]) != 0, i >= BAD);
+        }
+        kit_clear(kit);
+    }
+}
+
 /* The first n rows do not notice what follows, whatever n and the number of threads. */
 static void check_rows(struct kit *kit)
 {
@@ -153,6 +176,7 @@ int main(void)
     const struct kernel_test tests[] = {{"attend by hand", check_by_hand}, {"attend sizes", check_sizes},
                                         {"attend windows", check_windows}, {"attend future", check_future},
                                         {"attend sharp", check_sharp},     {"attend rows", check_rows},
+                                        {"attend not a number", check_not_a_number},
                                         {"attend refusals", check_refusals}};
     return run_kernel_tests(tests, (int)COUNT_OF(tests));
 }

@@ -143,6 +143,9 @@ static void check_large(struct kit *kit)
     static const int64_t COUNTS[] = {1, 67};
     check_shape(kit, &(struct shape){576, {576, 192, 192}, 3}, COUNTS, COUNT_OF(COUNTS));
     check_shape(kit, &(struct shape){1536, {191}, 1}, COUNTS, COUNT_OF(COUNTS));
+    static const int64_t BLOCKS[] = {1, 24, 193};
+    if (kit->device->isa != NULL)
+        check_shape(kit, &(struct shape){1601, {290}, 1}, BLOCKS, COUNT_OF(BLOCKS));
 }
 
 /* The output head: a weight for one row at a time, also given several. */
@@ -160,46 +163,68 @@ static void check_one_row(struct kit *kit)
     }
 }
 
-enum { ROWS = 150, IN = 97, OUT = 130 };
+enum { ROWS = 150 };
 
-static void run_rows(struct kit *kit, const struct kvl_weight *weight, const float *x, int64_t n, enum kvl_dtype dtype, float *out)
+/* One product's rows behind each other, as f32; `accumulate` adds to ones. */
+static void run_rows(struct kit *kit, const struct kvl_weight *weight, const struct shape *s, const float *x, int64_t n,
+                     enum kvl_dtype dtype, bool accumulate, float *out)
 {
-    void *device = kit_output(kit, n * OUT * (int64_t)kvl_dtype_size(dtype));
-    assert_ok(kit->ctx->be->linear(kit->ctx,
-                                   &(struct kvl_linear){kit_values(kit, x, n * IN, dtype), weight, device, dtype, n, false}));
-    memcpy(out, kit_result_f32(kit, device, dtype), (size_t)(n * OUT) * sizeof *out);
+    int64_t n_out = outputs(s);
+    float *ones = kit_host(kit, n * n_out * 4);
+    for (int64_t i = 0; i < n * n_out; i++)
+        ones[i] = 1.0f;
+    enum kvl_dtype out_dtype = accumulate ? KVL_F32 : dtype;
+    void *device = accumulate ? kit_values(kit, ones, n * n_out, KVL_F32)
+                              : kit_output(kit, n * n_out * (int64_t)kvl_dtype_size(dtype));
+    assert_ok(kit->ctx->be->linear(
+        kit->ctx, &(struct kvl_linear){kit_values(kit, x, n * s->n_in, dtype), weight, device, out_dtype, n, accumulate}));
+    memcpy(out, kit_result_f32(kit, device, out_dtype), (size_t)(n * n_out) * sizeof *out);
     kit_clear(kit);
 }
 
 /* Rows from any place, in any company, on any number of threads. One row alone may take another way, but the same one on every
  * number of threads. */
-static void check_rows(struct kit *kit)
+static void check_rows_of(struct kit *kit, const struct shape *s, enum kvl_dtype dtype, bool accumulate)
 {
     static const int64_t COUNTS[] = {2, 3, 63, 64, 65, 128, 150}, FIRSTS[] = {0, 1, 13, 70};
-    static float x[ROWS * IN], w[OUT * IN], all[ROWS * OUT], got[ROWS * OUT], one[OUT];
-    for (int dtype = KVL_F32; dtype <= KVL_BF16; dtype++) {
-        memcpy(x, kit_random(kit, ROWS * IN, (enum kvl_dtype)dtype, 1.0f), sizeof x);
-        memcpy(w, kit_random(kit, OUT * IN, (enum kvl_dtype)dtype, 1.0f), sizeof w);
-        for (int threads = 1; threads <= 3; threads++) {
-            kit_reopen(kit, threads);
-            struct kvl_weight *weight = make_weight(kit, w, IN, (const int64_t[]){OUT}, 1, (enum kvl_dtype)dtype, false);
-            if (threads == 1) {
-                run_rows(kit, weight, x, ROWS, (enum kvl_dtype)dtype, all);
-                run_rows(kit, weight, x, 1, (enum kvl_dtype)dtype, one);
-            }
-            for (int64_t i = 0; i < COUNT_OF(COUNTS); i++)
-                for (int64_t j = 0; j < COUNT_OF(FIRSTS) && FIRSTS[j] + COUNTS[i] <= ROWS; j++) {
-                    case_name("%lld rows from %lld, %d threads, %s", (long long)COUNTS[i], (long long)FIRSTS[j], threads,
-                              kvl_dtype_name((enum kvl_dtype)dtype));
-                    run_rows(kit, weight, x + FIRSTS[j] * IN, COUNTS[i], (enum kvl_dtype)dtype, got);
-                    check_bits("rows", got, all + FIRSTS[j] * OUT, COUNTS[i] * OUT * 4);
-                }
-            case_name("one row, %d threads, %s", threads, kvl_dtype_name((enum kvl_dtype)dtype));
-            run_rows(kit, weight, x, 1, (enum kvl_dtype)dtype, got);
-            check_bits("one row", got, one, OUT * 4);
-            kit->ctx->be->weight_free(kit->ctx, weight);
+    int64_t n_in = s->n_in, n_out = outputs(s);
+    float *x = malloc((size_t)(ROWS * n_in) * sizeof *x), *w = malloc((size_t)(n_out * n_in) * sizeof *w);
+    float *all = malloc((size_t)(ROWS * n_out) * sizeof *all), *got = malloc((size_t)(ROWS * n_out) * sizeof *got);
+    float *one = malloc((size_t)n_out * sizeof *one);
+    memcpy(x, kit_random(kit, ROWS * n_in, dtype, 1.0f), (size_t)(ROWS * n_in) * sizeof *x);
+    memcpy(w, kit_random(kit, n_out * n_in, dtype, 1.0f), (size_t)(n_out * n_in) * sizeof *w);
+    kit_clear(kit);
+    for (int threads = 1; threads <= 3; threads++) {
+        kit_reopen(kit, threads);
+        struct kvl_weight *weight = make_weight(kit, w, n_in, s->n_out, s->n_parts, dtype, false);
+        if (threads == 1) {
+            run_rows(kit, weight, s, x, ROWS, dtype, accumulate, all);
+            run_rows(kit, weight, s, x, 1, dtype, accumulate, one);
         }
+        for (int64_t i = 0; i < COUNT_OF(COUNTS); i++)
+            for (int64_t j = 0; j < COUNT_OF(FIRSTS) && FIRSTS[j] + COUNTS[i] <= ROWS; j++) {
+                case_name("%lld rows from %lld, %d threads, %s%s", (long long)COUNTS[i], (long long)FIRSTS[j], threads,
+                          kvl_dtype_name(dtype), accumulate ? ", added" : "");
+                run_rows(kit, weight, s, x + FIRSTS[j] * n_in, COUNTS[i], dtype, accumulate, got);
+                check_bits("rows", got, all + FIRSTS[j] * n_out, COUNTS[i] * n_out * 4);
+            }
+        case_name("one row, %d threads, %s", threads, kvl_dtype_name(dtype));
+        run_rows(kit, weight, s, x, 1, dtype, accumulate, got);
+        check_bits("one row", got, one, n_out * 4);
+        kit->ctx->be->weight_free(kit->ctx, weight);
     }
+    free(x), free(w), free(all), free(got), free(one);
+}
+
+/* The second shape has several blocks of features and outputs, with parts of one left over (on the CPU: too much for the
+ * emulator). */
+static void check_rows(struct kit *kit)
+{
+    static const struct shape SHAPES[] = {{97, {130}, 1}, {1601, {290}, 1}};
+    for (int64_t i = 0; i < (kit->device->isa != NULL ? 2 : 1); i++)
+        for (int dtype = KVL_F32; dtype <= KVL_BF16; dtype++)
+            for (int accumulate = 0; accumulate < 2; accumulate++)
+                check_rows_of(kit, &SHAPES[i], (enum kvl_dtype)dtype, accumulate != 0);
 }
 
 static void check_refusals(struct kit *kit)
@@ -232,10 +257,35 @@ static void check_refusals(struct kit *kit)
     kit->ctx->memory.limit = 0;
 }
 
+/* Nor where the first weight of a context finds no memory for what the context keeps; the next one then works. */
+static void check_first_refusal(struct kit *kit)
+{
+    kit_reopen(kit, 3);
+    struct source rows = {{kit_random(kit, 64 * 64, KVL_F32, 1.0f)}, 64};
+    struct kvl_weight_source source = {.n_parts = 1, .n_out = {64}, .n_in = 64, .rows = give_rows, .context = &rows};
+    struct kvl_weight *weight;
+    int64_t before = kit->ctx->memory.current;
+    assert_ok(kit->ctx->be->weight_init(kit->ctx, &source, &weight));
+    int64_t needed = kit->ctx->memory.peak - before;
+    kit->ctx->be->weight_free(kit->ctx, weight);
+    for (int64_t i = 0; i < 8; i++) {
+        kit_clear(kit);
+        kit_reopen(kit, 3);
+        rows.rows[0] = kit_random(kit, 64 * 64, KVL_F32, 1.0f);
+        kit->ctx->memory.limit = kit->ctx->memory.current + needed * i / 8 + 1;
+        assert_int_equal(kit->ctx->be->weight_init(kit->ctx, &source, &weight), KVL_E_OOM);
+        assert_null(weight);
+        kit->ctx->memory.limit = 0;
+        assert_ok(kit->ctx->be->weight_init(kit->ctx, &source, &weight));
+        kit->ctx->be->weight_free(kit->ctx, weight);
+    }
+}
+
 int main(void)
 {
     const struct kernel_test tests[] = {{"linear by hand", check_by_hand}, {"linear sizes", check_sizes},
                                         {"linear large", check_large},     {"linear one row", check_one_row},
-                                        {"linear rows", check_rows},       {"linear refusals", check_refusals}};
+                                        {"linear rows", check_rows},       {"linear refusals", check_refusals},
+                                        {"linear first refusal", check_first_refusal}};
     return run_kernel_tests(tests, (int)COUNT_OF(tests));
 }
