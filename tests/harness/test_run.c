@@ -258,7 +258,7 @@ static void test_wrong_files(void **state)
     }
 }
 
-/* The files for a GPU load on any machine: the first thing amiss is the model that this test names. */
+/* The files for a GPU load on any machine: the first thing amiss is the model that this test names (--force: debug builds too). */
 static void test_gpu_experiments_load(void **state)
 {
     (void)state;
@@ -266,7 +266,7 @@ static void test_gpu_experiments_load(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char line[1024];
         struct process process = {.program = KVLAB_PROGRAM, .folder = folder.path, .closed = -1};
-        snprintf(line, sizeof line, "run %s/../../harness/experiments/%s.json random:none --backend cpu -o $D/gpu.jsonl",
+        snprintf(line, sizeof line, "run %s/../../harness/experiments/%s.json random:none --backend cpu --force -o $D/gpu.jsonl",
                  KVLAB_GOLDEN_DIR, names[i]);
         const char *const *words = process_split(line, "", folder.path);
         process_run(&process, words);
