@@ -18,8 +18,6 @@
 enum {
     KEY_BLOCK = 256,
     MAX_ROWS = 192, /* of a job: 16 register tiles share a block of keys and values, which may come from a far cache */
-    MAX_HEAD = 256,
-    MAX_GROUP = 96,
 };
 
 static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
@@ -40,8 +38,8 @@ struct plan {
 
 /* One job's state. */
 struct job {
-    _Alignas(64) float q[MAX_ROWS * MAX_HEAD]; /* bf16 rows on the bfloat16 path */
-    _Alignas(64) float o[MAX_ROWS * MAX_HEAD];
+    _Alignas(64) float q[MAX_ROWS * KVL_CPU_MAX_HEAD]; /* bf16 rows on the bfloat16 path */
+    _Alignas(64) float o[MAX_ROWS * KVL_CPU_MAX_HEAD];
     _Alignas(64) float s[KVL_TILE_ROWS * KEY_BLOCK];
     _Alignas(64) uint16_t p[KVL_TILE_ROWS * KEY_BLOCK];
     float max[MAX_ROWS], sum[MAX_ROWS];        /* of 2^(score), scores in units of log 2 */
@@ -91,14 +89,14 @@ static void collect_keys(const struct kvl_simd *simd, const struct kvl_heads *k,
 
 void kvl_pack_keys(const struct kvl_simd *simd, const struct kvl_heads *k, int64_t head, int64_t first, float *out)
 {
-    _Alignas(64) uint32_t rows[KVL_TILE_COLS * MAX_HEAD];
+    _Alignas(64) uint32_t rows[KVL_TILE_COLS * KVL_CPU_MAX_HEAD];
     collect_keys(simd, k, head, first, false, rows, k->head_size);
     simd->transpose(rows, k->head_size, k->head_size, (uint32_t *)out);
 }
 
 static void pack_keys_pairs(const struct kvl_simd *simd, const struct kvl_heads *k, int64_t head, int64_t first, uint16_t *out)
 {
-    _Alignas(64) uint32_t rows[KVL_TILE_COLS * MAX_HEAD / 2];
+    _Alignas(64) uint32_t rows[KVL_TILE_COLS * KVL_CPU_MAX_HEAD / 2];
     collect_keys(simd, k, head, first, true, rows, k->head_size / 2);
     simd->transpose(rows, k->head_size / 2, k->head_size / 2, (uint32_t *)(void *)out);
 }
@@ -106,7 +104,7 @@ static void pack_keys_pairs(const struct kvl_simd *simd, const struct kvl_heads 
 /* A token's values, zeros past the last token. */
 static const void *value_at(const struct kvl_heads *v, int64_t token, int64_t head)
 {
-    static const float zeros[MAX_HEAD];
+    static const float zeros[KVL_CPU_MAX_HEAD];
     return token < v->n_tokens ? kvl_heads_at(v, token, head) : zeros;
 }
 
@@ -192,10 +190,7 @@ static void scores(const struct plan *plan, struct job *job, int64_t head, int64
     for (int64_t j = 0; j < n_keys; j += KVL_TILE_COLS) {
         const void *k = packed_keys(plan, head, block + j);
         struct kvl_ahead ahead = ask_ahead(plan, next, (row / KVL_TILE_ROWS * KEY_BLOCK + j) / KVL_TILE_COLS * plan->e);
-        if (plan->pairs)
-            plan->simd->tile_bf16(plan->e, q, plan->e, k, job->s + j, KEY_BLOCK, false, ahead);
-        else
-            plan->simd->tile(plan->e, q, plan->e, k, job->s + j, KEY_BLOCK, false, ahead);
+        kvl_simd_tile(plan->simd, plan->pairs, plan->e, q, plan->e, k, job->s + j, KEY_BLOCK, false, ahead);
     }
     for (int64_t r = 0; r < KVL_TILE_ROWS; r++) {
         int64_t begin = job->begin[row + r] - block, end = job->end[row + r] - block;
@@ -229,10 +224,8 @@ static void add_values(const struct plan *plan, struct job *job, int64_t head, i
         const char *v = packed_values(plan, head, f, block), *next = packed_values(plan, head, f, block + KEY_BLOCK);
         float *o = job->o + row * plan->e_padded + f * KVL_TILE_COLS;
         struct kvl_ahead ahead = ask_ahead(plan, next, row / KVL_TILE_ROWS * KEY_BLOCK);
-        if (plan->pairs)
-            plan->simd->tile_bf16(n_keys, job->p, KEY_BLOCK, (const uint16_t *)v, o, plan->e_padded, true, ahead);
-        else
-            plan->simd->tile(n_keys, job->s, KEY_BLOCK, (const float *)v, o, plan->e_padded, true, ahead);
+        const void *p = plan->pairs ? (const void *)job->p : (const void *)job->s;
+        kvl_simd_tile(plan->simd, plan->pairs, n_keys, p, KEY_BLOCK, v, o, plan->e_padded, true, ahead);
     }
 }
 
@@ -280,7 +273,7 @@ static void run_job(const struct plan *plan, struct job *job, int64_t head, int6
 static struct plan make_plan(const struct kvl_cpu *cpu, const struct kvl_attend *op)
 {
     struct plan plan = {.op = op, .simd = cpu->simd, .n = op->q.n_tokens, .e = op->q.head_size};
-    plan.pairs = op->q.dtype == KVL_BF16 && cpu->simd->tile_bf16 != NULL;
+    plan.pairs = kvl_simd_has_pairs(cpu->simd, op->q.dtype);
     plan.size = plan.pairs ? 2 : 4;
     plan.e_padded = kvl_round_up(plan.e, KVL_TILE_COLS);
     plan.n_padded = kvl_round_up(plan.n, KEY_BLOCK);
@@ -304,10 +297,10 @@ enum kvl_status kvl_cpu_attend(struct kvl_ctx *ctx, const struct kvl_attend *op)
 {
     const struct kvl_cpu *cpu = kvl_cpu(ctx);
     struct plan plan = make_plan(cpu, op);
-    KVL_REQUIRE(plan.e <= MAX_HEAD && plan.e % 2 == 0, "attend: head size %lld: even and at most %d", (long long)plan.e,
-                MAX_HEAD);
-    KVL_REQUIRE(plan.group <= MAX_GROUP, "attend: %lld query heads share a KV head: at most %d", (long long)plan.group,
-                MAX_GROUP);
+    KVL_REQUIRE(plan.e <= KVL_CPU_MAX_HEAD && plan.e % 2 == 0, "attend: head size %lld: even and at most %d", (long long)plan.e,
+                KVL_CPU_MAX_HEAD);
+    KVL_REQUIRE(plan.group <= KVL_CPU_MAX_GROUP, "attend: %lld query heads share a KV head: at most %d", (long long)plan.group,
+                KVL_CPU_MAX_GROUP);
     char *jobs = plan.values
                  + (size_t)kvl_round_up(op->k.n_heads * plan.n_padded * plan.e_padded * (int64_t)plan.size, 64);
     pack(&plan, cpu->n_threads);

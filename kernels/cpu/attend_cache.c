@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/cpu.h"
 
-enum { CHUNK = 256, BLOCK = 64, MAX_HEAD = 256 };
+enum { CHUNK = 256, BLOCK = 64 };
 
 static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
@@ -56,7 +56,7 @@ static const float *widened(const struct kvl_cpu *cpu, const struct kvl_attend_c
 static void score_chunk(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, int64_t stored, int64_t chunk, const void *k,
                         int64_t n)
 {
-    _Alignas(64) float block[BLOCK * MAX_HEAD];
+    _Alignas(64) float block[BLOCK * KVL_CPU_MAX_HEAD];
     int64_t group = op->q.n_heads / op->n_stored, e = op->q.head_size;
     for (int64_t i = 0; i < n; i += BLOCK) {
         int64_t m = n - i < BLOCK ? n - i : BLOCK;
@@ -70,7 +70,7 @@ static void score_chunk(const struct kvl_cpu *cpu, const struct kvl_attend_cache
 static void weigh_chunk(const struct kvl_cpu *cpu, const struct kvl_attend_cache *op, int64_t stored, int64_t chunk, const void *v,
                         int64_t n)
 {
-    _Alignas(64) float block[BLOCK * MAX_HEAD];
+    _Alignas(64) float block[BLOCK * KVL_CPU_MAX_HEAD];
     int64_t group = op->q.n_heads / op->n_stored, e = op->q.head_size;
     for (int64_t i = 0; i < n; i += BLOCK) {
         int64_t m = n - i < BLOCK ? n - i : BLOCK;
@@ -157,7 +157,7 @@ enum kvl_status kvl_cpu_attend_cache(struct kvl_ctx *ctx, const struct kvl_atten
 {
     const struct kvl_cpu *cpu = kvl_cpu(ctx);
     int64_t e = op->q.head_size, n_chunks = (op->n_bound + CHUNK - 1) / CHUNK;
-    KVL_REQUIRE(e <= MAX_HEAD, "attend_cache: head size %lld: at most %d", (long long)e, MAX_HEAD);
+    KVL_REQUIRE(e <= KVL_CPU_MAX_HEAD, "attend_cache: head size %lld: at most %d", (long long)e, KVL_CPU_MAX_HEAD);
     for (int64_t head = 0; head < op->q.n_heads; head++)
         cpu->simd->to_f32(kvl_heads_at(&op->q, 0, head), op->q.dtype, (float *)op->scratch + head * e, e);
 #pragma omp parallel num_threads(cpu->n_threads)

@@ -23,12 +23,8 @@ static double measure_flops(const struct kvl_cpu *cpu, bool pairs)
             _Alignas(64) float a[KVL_TILE_ROWS * DEPTH] = {0}, b[DEPTH * KVL_TILE_COLS] = {0};
             _Alignas(64) float c[KVL_TILE_ROWS * KVL_TILE_COLS] = {0};
             struct kvl_ahead ahead = {(const char *)c, 0};
-            for (int i = 0; i < REPEATS; i++) {
-                if (pairs)
-                    cpu->simd->tile_bf16(DEPTH, (const uint16_t *)a, DEPTH, (const uint16_t *)b, c, KVL_TILE_COLS, true, ahead);
-                else
-                    cpu->simd->tile(DEPTH, a, DEPTH, b, c, KVL_TILE_COLS, true, ahead);
-            }
+            for (int i = 0; i < REPEATS; i++)
+                kvl_simd_tile(cpu->simd, pairs, DEPTH, a, DEPTH, b, c, KVL_TILE_COLS, true, ahead);
         }
         double rate = 2.0 * KVL_TILE_ROWS * KVL_TILE_COLS * DEPTH * REPEATS * cpu->n_threads / (seconds() - start);
         best = rate > best ? rate : best;
@@ -67,6 +63,6 @@ static enum kvl_status measure_bytes(struct kvl_cpu *cpu, double *out)
 enum kvl_status kvl_cpu_ceilings(struct kvl_ctx *ctx, enum kvl_dtype dtype, struct kvl_ceilings *out)
 {
     struct kvl_cpu *cpu = kvl_cpu(ctx);
-    out->flops_per_s = measure_flops(cpu, dtype == KVL_BF16 && cpu->simd->tile_bf16 != NULL);
+    out->flops_per_s = measure_flops(cpu, kvl_simd_has_pairs(cpu->simd, dtype));
     return measure_bytes(cpu, &out->bytes_per_s);
 }

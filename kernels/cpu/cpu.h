@@ -15,6 +15,9 @@ struct kvl_cpu {
     int64_t lane_bytes;
 };
 
+/* What the attention operations take: features of a head, query heads that share a KV head. */
+enum { KVL_CPU_MAX_HEAD = 256, KVL_CPU_MAX_GROUP = 96 };
+
 static inline struct kvl_cpu *kvl_cpu(struct kvl_ctx *ctx)
 {
     return (struct kvl_cpu *)ctx;

@@ -98,16 +98,10 @@ static int64_t stride_of(const struct kvl_weight *weight)
     return kvl_round_up(weight->depth, ROW_PADDING) + ROW_PADDING;
 }
 
-/* Whether products are of pairs of bfloat16. */
-static bool has_pairs(const struct kvl_cpu *cpu, const struct kvl_weight *weight)
-{
-    return weight->dtype == KVL_BF16 && cpu->simd->tile_bf16 != NULL;
-}
-
 /* Bytes of an element of the copied rows. */
 static int64_t element_bytes(const struct kvl_cpu *cpu, const struct kvl_weight *weight)
 {
-    return has_pairs(cpu, weight) ? 2 : 4;
+    return kvl_simd_has_pairs(cpu->simd, weight->dtype) ? 2 : 4;
 }
 
 /* Register tiles of a block of rows. */
@@ -211,7 +205,7 @@ static void copy_row(const struct plan *plan, int64_t row, void *out)
 
 static void copy_rows(const struct plan *plan, int64_t first, int64_t n_rows, int64_t n_padded, void *rows)
 {
-    size_t bytes = (size_t)plan->stride * (plan->pairs ? sizeof(uint16_t) : sizeof(float));
+    size_t bytes = (size_t)(plan->stride * element_bytes(plan->cpu, plan->op->weight));
     for (int64_t r = 0; r < n_rows; r++)
         copy_row(plan, first + r, (char *)rows + (size_t)r * bytes);
     memset((char *)rows + (size_t)n_rows * bytes, 0, (size_t)(n_padded - n_rows) * bytes);
@@ -225,6 +219,7 @@ static void multiply(const struct plan *plan, int thread, int64_t n_padded, int6
     const struct kvl_simd *simd = plan->cpu->simd;
     const struct kvl_weight *weight = plan->op->weight;
     const void *b = panel_at(weight, panel, feature);
+    const char *rows = rows_of(plan->cpu, thread);
     int64_t bytes = KVL_TILE_COLS * (int64_t)kvl_dtype_size(weight->dtype), n_tiles = n_padded / KVL_TILE_ROWS;
     struct kvl_ahead ahead = {.step = (bytes + n_tiles - 1) / n_tiles}; /* every tile asks for its part of a feature's bytes */
     if (weight->dtype == KVL_BF16 && !plan->pairs) {
@@ -232,14 +227,10 @@ static void multiply(const struct plan *plan, int thread, int64_t n_padded, int6
         b = panel_of(plan->cpu, thread);
     }
     for (int64_t r = 0; r < n_padded; r += KVL_TILE_ROWS) {
-        int64_t at = r * plan->stride + feature;
         float *c = sums + r * sums_stride;
         ahead.at = (const char *)panel_at(weight, panel + 1, feature) + r / KVL_TILE_ROWS * depth * ahead.step;
-        if (plan->pairs)
-            simd->tile_bf16(depth, (const uint16_t *)rows_of(plan->cpu, thread) + at, plan->stride, b, c, sums_stride, accumulate,
-                            ahead);
-        else
-            simd->tile(depth, (const float *)rows_of(plan->cpu, thread) + at, plan->stride, b, c, sums_stride, accumulate, ahead);
+        const char *a = rows + (r * plan->stride + feature) * element_bytes(plan->cpu, weight);
+        kvl_simd_tile(simd, plan->pairs, depth, a, plan->stride, b, c, sums_stride, accumulate, ahead);
     }
 }
 
@@ -287,7 +278,7 @@ static void run_job(const struct plan *plan, int thread, int64_t row_block, int6
 static struct plan make_plan(const struct kvl_cpu *cpu, const struct kvl_linear *op)
 {
     struct plan plan = {.cpu = cpu, .op = op, .stride = stride_of(op->weight)};
-    plan.pairs = has_pairs(cpu, op->weight);
+    plan.pairs = kvl_simd_has_pairs(cpu->simd, op->weight->dtype);
     plan.n_tiles = (op->n + KVL_TILE_ROWS - 1) / KVL_TILE_ROWS;
     int64_t per_block = tiles_of(cpu, op->weight), n_threads = cpu->n_threads;
     plan.n_row_blocks = kvl_round_up((plan.n_tiles + per_block - 1) / per_block, n_threads);

@@ -6,15 +6,15 @@
 
 #include "kernels/cpu/cpu.h"
 
-enum { KEY_BLOCK = 256, MAX_HEAD = 256, MAX_GROUP = 96 };
+enum { KEY_BLOCK = 256 };
 
 static const float LOG2_E = 1.44269504f;
 
 struct block {
-    _Alignas(64) float keys[KEY_BLOCK * MAX_HEAD];
-    _Alignas(64) float q[KVL_TILE_ROWS * MAX_HEAD];
+    _Alignas(64) float keys[KEY_BLOCK * KVL_CPU_MAX_HEAD];
+    _Alignas(64) float q[KVL_TILE_ROWS * KVL_CPU_MAX_HEAD];
     _Alignas(64) float s[KVL_TILE_ROWS * KEY_BLOCK];
-    float sums[MAX_GROUP * KEY_BLOCK];
+    float sums[KVL_CPU_MAX_GROUP * KEY_BLOCK];
 };
 
 /* One tile: rows [row, row + 12) of the list of (query, head of the group) pairs. */
@@ -69,7 +69,8 @@ static void run_block(const struct kvl_cpu *cpu, const struct kvl_mass *op, stru
 enum kvl_status kvl_cpu_mass(struct kvl_ctx *ctx, const struct kvl_mass *op)
 {
     const struct kvl_cpu *cpu = kvl_cpu(ctx);
-    KVL_REQUIRE(op->q.head_size <= MAX_HEAD && op->q.n_heads / op->k.n_heads <= MAX_GROUP, "mass: head size or group too large");
+    KVL_REQUIRE(op->q.head_size <= KVL_CPU_MAX_HEAD && op->q.n_heads / op->k.n_heads <= KVL_CPU_MAX_GROUP,
+                "mass: head size or group too large");
     KVL_REQUIRE(op->n_keys >= 1 && op->n_keys <= op->k.n_tokens, "mass: %lld keys of %lld tokens", (long long)op->n_keys,
                 (long long)op->k.n_tokens);
     int64_t n_blocks = (op->n_keys + KEY_BLOCK - 1) / KEY_BLOCK;

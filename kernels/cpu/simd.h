@@ -15,8 +15,8 @@ enum {
     KVL_TILE_COLS = 32, /* columns of a register tile, and the width that keys and features are packed by */
 };
 
-/* Memory that will be wanted soon: a tile asks for what lies c * step bytes behind `at` at feature c (in bfloat16 at each even one).
- * Any address will do; with step 0, one that is in the cache costs nothing. */
+/* Memory that will be wanted soon: a tile asks for what lies c * step bytes behind `at` at feature c (in bfloat16 at each even
+ * one). Any address will do; with step 0, one that is in the cache costs nothing. */
 struct kvl_ahead {
     const char *at;
     int64_t step;
@@ -85,6 +85,22 @@ struct kvl_simd {
     void (*to_f32)(const void *in, enum kvl_dtype dtype, float *out, int64_t n);
     void (*from_f32)(const float *in, void *out, enum kvl_dtype dtype, int64_t n);
 };
+
+/* Whether operands of a type are multiplied in pairs of bfloat16 on this path: by tile_bf16 and row_bf16. */
+static inline bool kvl_simd_has_pairs(const struct kvl_simd *simd, enum kvl_dtype dtype)
+{
+    return dtype == KVL_BF16 && simd->tile_bf16 != NULL;
+}
+
+/* `tile_bf16` where the operands are pairs, else `tile`. */
+static inline void kvl_simd_tile(const struct kvl_simd *simd, bool pairs, int64_t depth, const void *a, int64_t lda, const void *b,
+                                 float *c, int64_t ldc, bool accumulate, struct kvl_ahead ahead)
+{
+    if (pairs)
+        simd->tile_bf16(depth, (const uint16_t *)a, lda, (const uint16_t *)b, c, ldc, accumulate, ahead);
+    else
+        simd->tile(depth, (const float *)a, lda, (const float *)b, c, ldc, accumulate, ahead);
+}
 
 /* The table for `isa`: a name, or NULL / "auto" for the fastest on this processor, which is found once, in about a millisecond.
  * NULL if there is none of that name or the processor lacks it. */

@@ -41,10 +41,7 @@ static int64_t time_tiles(const struct kvl_simd *path, bool pairs)
     struct kvl_ahead ahead = {(const char *)c, 0};
     int64_t start = nanoseconds();
     for (int i = 0; i < CALLS; i++)
-        if (pairs)
-            path->tile_bf16(DEPTH, (const uint16_t *)a, DEPTH, (const uint16_t *)b, c, KVL_TILE_COLS, false, ahead);
-        else
-            path->tile(DEPTH, a, DEPTH, b, c, KVL_TILE_COLS, false, ahead);
+        kvl_simd_tile(path, pairs, DEPTH, a, DEPTH, b, c, KVL_TILE_COLS, false, ahead);
     return nanoseconds() - start;
 }
 
